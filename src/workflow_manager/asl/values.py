@@ -1,0 +1,105 @@
+"""
+JSON values, as the language speaks of them.
+
+A value is ``None``, a bool, a number, a string, a list or a dict with string keys.  Values are immutable by
+convention: nobody changes one that was handed over; unchanged parts are shared.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from workflow_manager.exceptions import InvalidValueError
+
+JSON: TypeAlias = bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"] | None
+"""A JSON value; lists and dicts inside the library, any Sequence or Mapping from callers."""
+
+_SCALARS = (str, int, float, bool, type(None))
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def check_json(value: object, what: str = "value") -> JSON:
+    """
+    Return a private copy of *value* made of plain lists and dicts.
+
+    Tuples become lists and mappings dicts.
+
+    Raises:
+        InvalidValueError: NaN, infinities, sets, bytes, keys that are not strings, cycles and foreign objects, naming
+        the
+            place within *what* as a JSON Pointer.
+    """
+    try:
+        return _copy(value, what, "")
+    except RecursionError:
+        raise InvalidValueError(what, "", "it is nested too deeply, or contains itself") from None
+
+
+def _copy(value: object, what: str, path: str) -> JSON:
+    if value is None or value is True or value is False or type(value) is str or type(value) is int:
+        return value
+    if isinstance(value, dict | Mapping):
+        out: dict[str, JSON] = {}
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise InvalidValueError(what, path, f"the key {key!r} is a {type(key).__name__}, not a string")
+            out[str(key)] = _copy(item, what, f"{path}/{pointer_token(key)}")
+        return out
+    if isinstance(value, list | tuple):
+        return [_copy(item, what, f"{path}/{index}") for index, item in enumerate(value)]
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise InvalidValueError(what, path, f"{value!r} is not a JSON number")
+        return float(value)
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, int):
+        return int(value)
+    raise InvalidValueError(what, path, f"a {type(value).__name__} is not a JSON value")
+
+
+def pointer_token(key: str) -> str:
+    """*key* as one reference token of a JSON Pointer (RFC 6901)."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def dumps(value: JSON) -> str:
+    """*value* as compact JSON text, the way AWS writes it inside strings and counts it against its limits."""
+    return _ENCODER.encode(value)
+
+
+def loads(text: str) -> JSON:
+    """
+    The value of JSON *text*.
+
+    Raises:
+        ValueError: the text is not JSON; NaN and Infinity are not.
+    """
+    value: JSON = json.loads(text, parse_constant=_refuse_constant)
+    return value
+
+
+def _refuse_constant(name: str) -> JSON:
+    raise ValueError(f"{name} is not JSON")
+
+
+def json_size(value: JSON) -> int:
+    """The length in bytes of *value* as compact JSON in UTF-8, which is what AWS's payload limits count."""
+    text = _ENCODER.encode(value)
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def type_name(value: JSON) -> str:
+    """The JSON type of *value*: null, boolean, number, string, array or object."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int | float):
+        return "number"
+    if isinstance(value, str):
+        return "string"
+    return "object" if isinstance(value, Mapping) else "array"
