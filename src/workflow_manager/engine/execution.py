@@ -1,0 +1,274 @@
+"""
+The interpreter: one execution of a state machine, as a value that reports change.
+
+``Execution.start`` writes the first events; ``receive`` turns a report into the events that it means; ``replay``
+builds the same execution from its history alone.  What should be under way at any moment stands in ``pending_tasks``
+and ``pending_timers``.
+
+This package knows no clock, no thread, no store and no client: time arrives as ``at``, chance is a hash of the
+execution's name and of how many events there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from workflow_manager.asl.machine import StateMachine, StateMachineType
+from workflow_manager.asl.program import compile_machine
+from workflow_manager.asl.resources import TaskKind
+from workflow_manager.asl.values import JSON
+from workflow_manager.engine import decide_run, decide_task
+from workflow_manager.engine.decide import decide
+from workflow_manager.engine.fold import fold
+from workflow_manager.engine.pending import ExecutionStatus, Outcome, PendingTask, PendingTimer, TimerKind
+from workflow_manager.engine.reports import (
+    Aborted,
+    Report,
+    TaskFailed,
+    TaskHeartbeat,
+    TaskStarted,
+    TaskSubmitted,
+    TaskSucceeded,
+    TimerFired,
+)
+from workflow_manager.engine.state import AWS_LIMITS, Branch, Changes, ExecutionState, Identity, Limits
+from workflow_manager.engine.writer import Writer, context_of
+from workflow_manager.history import HistoryEvent, HistoryEventType, UnlistedEventType
+
+DEFAULT_ROLE_ARN = "arn:aws:iam::123456789012:role/workflow-manager"
+_DEFAULT_MACHINE_ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:local"
+
+
+class Execution:
+    """One run of a state machine.  Not safe for use by several threads at once."""
+
+    def __init__(self, machine: StateMachine, identity: Identity) -> None:
+        self._machine = machine
+        self._state = ExecutionState(compile_machine(machine), identity)
+        self._events: list[HistoryEvent] = []
+
+    # ------------------------------------------------------------ beginnings
+    @classmethod
+    def start(
+        cls,
+        machine: StateMachine,
+        input: JSON,
+        *,
+        name: str,
+        at: datetime,
+        execution_arn: str | None = None,
+        state_machine_arn: str | None = None,
+        role_arn: str | None = None,
+        type: StateMachineType = StateMachineType.STANDARD,
+        limits: Limits = AWS_LIMITS,
+        map_item: JSON = None,
+    ) -> Execution:
+        """
+        Begin a run of *machine* on *input* (a JSON value) at the time *at* (UTC).
+
+        *name* makes tokens and chance: two executions of the same name, machine, input and reports are the same.  The
+        ARNs show in the context object and in events.  *map_item* is ``$$.Map.Item`` of a Map Run's child.
+        """
+        identity = _identity(name, execution_arn, state_machine_arn, role_arn, type, limits, map_item)
+        execution = cls(machine, identity)
+        details = {"input": input, "roleArn": identity.role_arn}
+        event = HistoryEvent(1, 0, HistoryEventType.EXECUTION_STARTED, at, details)
+        execution._events.append(event)
+        fold(execution._state, event)
+        decide(execution._writer(at))
+        return execution
+
+    @classmethod
+    def replay(
+        cls,
+        machine: StateMachine,
+        events: Iterable[HistoryEvent],
+        *,
+        name: str,
+        execution_arn: str | None = None,
+        state_machine_arn: str | None = None,
+        role_arn: str | None = None,
+        type: StateMachineType = StateMachineType.STANDARD,
+        limits: Limits = AWS_LIMITS,
+        map_item: JSON = None,
+    ) -> Execution:
+        """
+        The execution that wrote *events*, built from them alone by folding; nothing is decided anew.
+
+        Where *events* end in the middle of what one report meant, :meth:`advance` writes the rest.
+        """
+        execution = cls(machine, _identity(name, execution_arn, state_machine_arn, role_arn, type, limits, map_item))
+        for event in events:
+            fold(execution._state, event)
+        return execution
+
+    # ------------------------------------------------------------ reports
+    def receive(self, report: Report) -> list[HistoryEvent]:
+        """
+        What *report* means, as new events.  A report about something that is no longer pending means nothing.
+
+        The events are also kept for :meth:`take_events`.
+        """
+        begun = len(self._events)
+        if not self.outcome.is_final:
+            writer = self._writer(report.at)
+            if isinstance(report, TimerFired):
+                self._timer_fired(writer, report)
+            elif isinstance(report, Aborted):
+                self._aborted(writer, report)
+            else:
+                self._task_report(writer, report)
+            if len(self._events) > begun:
+                decide(writer)
+        return self._events[begun:]
+
+    def advance(self, at: datetime) -> list[HistoryEvent]:
+        """Write what follows from the state as it is; only a history that was cut short leaves anything to write."""
+        begun = len(self._events)
+        if self._state.branches and not self.outcome.is_final:
+            decide(self._writer(at))
+        return self._events[begun:]
+
+    def _writer(self, at: datetime) -> Writer:
+        return Writer(self._state, at, self._events)
+
+    def _task_report(
+        self, w: Writer, report: TaskSubmitted | TaskStarted | TaskSucceeded | TaskFailed | TaskHeartbeat
+    ) -> None:
+        x = self._state
+        task = x.tasks.get(report.token)
+        if task is None:
+            return
+        branch = x.branches[x.token_branches[report.token]]
+        if branch.token != report.token:  # a Map Run's reader, writer or child
+            if isinstance(report, TaskSucceeded | TaskFailed):
+                decide_run.run_report(w, branch, task, report)
+        elif isinstance(report, TaskSucceeded):
+            decide_task.succeeded(w, branch, task, report)
+        elif isinstance(report, TaskFailed):
+            decide_task.failed(w, branch, task, report)
+        elif isinstance(report, TaskStarted):
+            decide_task.started(w, branch, task, report)
+        elif isinstance(report, TaskSubmitted):
+            decide_task.submitted(w, branch, task, report)
+        elif task.heartbeat_seconds is not None:
+            w.note(UnlistedEventType.TASK_HEARTBEAT, branch)
+
+    def _timer_fired(self, w: Writer, report: TimerFired) -> None:
+        x = self._state
+        timer = x.timers.get(report.timer_id)
+        if timer is None:
+            return
+        branch = x.branches[timer.branch]
+        if timer.kind is TimerKind.WAIT:
+            w.note(UnlistedEventType.WAIT_ENDED, branch)
+        elif timer.kind is TimerKind.RETRY:
+            w.note(UnlistedEventType.RETRY_STARTED, branch)
+        elif timer.kind is TimerKind.EXECUTION_TIMEOUT:
+            w.write(HistoryEventType.EXECUTION_TIMED_OUT, branch)
+        else:
+            assert branch.token is not None
+            decide_task.timed_out(w, branch, x.tasks[branch.token])
+
+    def _aborted(self, w: Writer, report: Aborted) -> None:
+        details = decide_task.failure_details(report.error, report.cause)
+        w.write(HistoryEventType.EXECUTION_ABORTED, self._state.root, details, previous=0)
+
+    # ------------------------------------------------------------ what is
+    @property
+    def name(self) -> str:
+        """The execution's name."""
+        return self._state.identity.name
+
+    @property
+    def machine(self) -> StateMachine:
+        """The state machine that runs."""
+        return self._machine
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the execution stands."""
+        return self._state.outcome
+
+    @property
+    def status(self) -> ExecutionStatus:
+        """AWS's status of the execution."""
+        return self._state.outcome.status
+
+    @property
+    def pending_tasks(self) -> Mapping[str, PendingTask]:
+        """Tasks that should be under way, by token."""
+        return self._state.tasks
+
+    @property
+    def pending_timers(self) -> Mapping[str, PendingTimer]:
+        """Timers that run, by id."""
+        return self._state.timers
+
+    @property
+    def last_event_id(self) -> int:
+        """The id of the last listed event."""
+        return self._state.last_id
+
+    @property
+    def event_count(self) -> int:
+        """How many events there are, unlisted ones too."""
+        return self._state.sequence
+
+    @property
+    def events(self) -> list[HistoryEvent]:
+        """The events written since they were last taken."""
+        return self._events
+
+    def take_events(self) -> list[HistoryEvent]:
+        """The events written since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    def take_changes(self) -> Changes:
+        """What has become pending, or is no longer, since the last call."""
+        changes, self._state.changes = self._state.changes, Changes()
+        return changes
+
+    def context_of(self, token: str) -> JSON:
+        """The context object (``$$``) of the pending task *token*; ``KeyError`` when it is not pending."""
+        branch = self._state.branches[self._state.token_branches[token]]
+        return context_of(self._state, branch)
+
+    def child_machine(self, token: str) -> StateMachine:
+        """The item processor that the pending child execution *token* of a Map Run runs."""
+        return self._map_branch(token).current.processor.machine
+
+    def child_item(self, token: str) -> JSON:
+        """``$$.Map.Item`` of the pending child execution *token*."""
+        fork = self._map_branch(token).fork
+        index = int(token.rpartition("c")[2])
+        one_each = fork is not None and fork.items is not None and fork.length == len(fork.items)
+        value = fork.items[index] if one_each and fork is not None and fork.items else self._state.tasks[token].input
+        return {"Index": index, "Value": value}
+
+    def _map_branch(self, token: str) -> Branch:
+        assert self._state.tasks[token].resource.kind is TaskKind.CHILD
+        return self._state.branches[self._state.token_branches[token]]
+
+
+def _identity(
+    name: str,
+    execution_arn: str | None,
+    state_machine_arn: str | None,
+    role_arn: str | None,
+    type: StateMachineType,
+    limits: Limits,
+    map_item: JSON,
+) -> Identity:
+    machine = state_machine_arn or _DEFAULT_MACHINE_ARN
+    return Identity(
+        name=name,
+        execution_arn=execution_arn or f"{machine.replace(':stateMachine:', ':execution:')}:{name}",
+        state_machine_arn=machine,
+        role_arn=role_arn or DEFAULT_ROLE_ARN,
+        type=type,
+        limits=limits,
+        map_item=map_item,
+    )

@@ -1,0 +1,417 @@
+"""
+From history to jobs, for every backend: a fold along ``previousEventId``.
+
+It reads AWS's own pages as well as the library's histories, event by event, and needs nothing that AWS does not send.
+Every event belongs to the visit of a state that its previous event belongs to; an Entered event opens a visit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from workflow_manager.asl import graph
+from workflow_manager.asl.machine import ParallelState, State, StateMachine, StateType, TaskState
+from workflow_manager.asl.resources import TaskKind, parse_resource
+from workflow_manager.asl.values import JSON
+from workflow_manager.history import HistoryEvent
+from workflow_manager.history import HistoryEventType as E
+from workflow_manager.models import Job, JobAttempt, JobStatus, ResourceType, StateResource
+
+SHOWN = frozenset({StateType.TASK, StateType.CHOICE, StateType.SUCCEED})
+"""States whose visits are jobs unless all are asked for."""
+
+_FORKS = frozenset({StateType.MAP, StateType.PARALLEL})
+_RESOURCE_TYPES = {
+    TaskKind.ACTIVITY: ResourceType.ACTIVITY_ARN,
+    TaskKind.LAMBDA: ResourceType.LAMBDA_FUNCTION_ARN,
+    TaskKind.SERVICE: ResourceType.TASK_ARN,
+}
+
+
+def jobs_from_history(
+    events: Iterable[HistoryEvent],
+    *,
+    machine: StateMachine | None = None,
+    namespace: str = "",
+    all_states: bool = False,
+) -> tuple[Job, ...]:
+    """
+    The jobs of a history, in the order in which their states were entered.
+
+    A job is one visit of a Task, Choice or Succeed state; with *all_states* of any state.  *machine* tells the
+    resources of Tasks and the numbers of a Parallel's branches.
+    """
+    fold = JobFold(machine=machine, namespace=namespace)
+    for event in events:
+        fold.add(event)
+    return fold.jobs(all_states=all_states)
+
+
+class JobFold:
+    """The fold, one event at a time: a second page goes on where the first ended."""
+
+    def __init__(self, *, machine: StateMachine | None = None, namespace: str = "") -> None:
+        self._machine = machine
+        self._namespace = namespace
+        self._visits: list[_Visit] = []
+        self._by_event: dict[int, _Visit] = {}
+        self._forks: dict[
+            int, tuple[_Visit, int | None]
+        ] = {}  # ParallelStateStarted, MapIterationStarted: visit and index
+        self._resources: dict[str, StateResource | None] = {}
+        self._branches: dict[tuple[str, str], int] = {}
+
+    def add(self, event: HistoryEvent) -> None:
+        """Fold one event; unlisted ones tell a job nothing."""
+        handler = _HANDLERS.get(event.type)
+        if handler is not None:
+            handler(self, event, event.details or {})
+        elif event.is_listed:
+            self._follow(event)
+
+    def jobs(self, *, all_states: bool = False) -> tuple[Job, ...]:
+        """The jobs so far."""
+        return tuple(self._job(visit) for visit in self._visits if all_states or visit.type in SHOWN)
+
+    @property
+    def last_job(self) -> Job | None:
+        """The job that was opened last."""
+        for visit in reversed(self._visits):
+            if visit.type in SHOWN:
+                return self._job(visit)
+        return None
+
+    # ------------------------------------------------------------ whose event is it?
+    def _follow(self, event: HistoryEvent) -> _Visit | None:
+        visit = self._by_event.get(event.previous_event_id)
+        if visit is not None:
+            self._by_event[event.id] = visit
+        return visit
+
+    def _fork_of(
+        self, event: HistoryEvent, type: StateType, *, closed: bool = False, name: str | None = None
+    ) -> _Visit | None:
+        """The Map or Parallel that *event* is about: the visit before it, or the nearest around that."""
+        visit = self._by_event.get(event.previous_event_id)
+        while visit is not None:
+            if visit.type is type and (name is None or visit.state == name) and (closed or visit.stopped_at is None):
+                self._by_event[event.id] = visit
+                return visit
+            visit = visit.parent
+        return None
+
+    def _entered(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
+        name = details.get("name", "")
+        visit = _Visit(event, StateType(event.type[: -len("StateEntered")]), name, details.get("input"))
+        fork = self._forks.get(event.previous_event_id)
+        before = self._by_event.get(event.previous_event_id)
+        if fork is not None:
+            visit.parent, index = fork
+            index = self._branch_index(visit.parent, name) if index is None else index
+            visit.path = (*visit.parent.path, f"{visit.parent.state}[{index}]")
+            visit.branch = f"{visit.parent.branch}/{index}" if visit.parent.branch else str(index)
+        elif before is not None:
+            visit.parent, visit.path, visit.branch = before.parent, before.path, before.branch
+        if visit.type is not StateType.TASK:
+            visit.status, visit.started_at = JobStatus.RUNNING, event.timestamp
+        self._visits.append(visit)
+        self._by_event[event.id] = visit
+
+    def _branch_index(self, parallel: _Visit, first_state: str) -> int:
+        """Which branch of a Parallel begins with *first_state*: the machine knows, else they are counted."""
+        key = (parallel.state, first_state)
+        if key not in self._branches:
+            self._branches[key] = self._find_branch(parallel.state, first_state)
+        return self._branches[key]
+
+    def _find_branch(self, parallel: str, first_state: str) -> int:
+        state = self._state(parallel)
+        if isinstance(state, ParallelState):
+            for index, branch in enumerate(state.branches):
+                if branch.start_at == first_state:
+                    return index
+        return sum(1 for name, _ in self._branches if name == parallel)
+
+    # ------------------------------------------------------------ tasks
+    def _scheduled(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
+        visit = self._follow(event)
+        if visit is None:
+            return
+        if visit.status is JobStatus.FAILED:
+            visit.begin_again()
+        visit.status, visit.scheduled_at = JobStatus.QUEUED, event.timestamp
+
+    def _started(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
+        visit = self._follow(event)
+        if visit is not None:
+            visit.status, visit.started_at = JobStatus.RUNNING, event.timestamp
+            visit.container = details.get("workerName", "")
+
+    def _succeeded(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
+        visit = self._follow(event)
+        if visit is not None:
+            visit.status, visit.output = JobStatus.SUCCEEDED, details.get("output")
+
+    def _failed(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
+        visit = self._follow(event)
+        if visit is not None:
+            visit.fail(event.timestamp, details)
+
+    def _timed_out(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
+        visit = self._follow(event)
+        if visit is not None:
+            visit.fail(event.timestamp, details, "Job timed out")
+
+    def _evaluation_failed(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
+        """It may hang on the event before its state was entered: the state is named."""
+        name = details.get("state")
+        for visit in reversed(self._visits):
+            if visit.state == name and visit.stopped_at is None:
+                self._by_event[event.id] = visit
+                visit.fail(event.timestamp, details)
+                return
+        self._follow(event)
+
+    def _aborted(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
+        """What a branch was doing ends because another failed; a job that had ended keeps its end."""
+        visit = self._follow(event)
+        if visit is not None:
+            visit.abort(event.timestamp, JobStatus.ABORTED_DEPS_FAILED, "")
+
+    def _exited(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
+        type = StateType(event.type[: -len("StateExited")])
+        if type in _FORKS:
+            visit = self._fork_of(event, type, closed=True, name=details.get("name"))
+        else:
+            visit = self._follow(event)
+        if visit is None:
+            return
+        visit.output, visit.stopped_at = details.get("output"), event.timestamp
+        if visit.status is not JobStatus.FAILED:
+            visit.status = JobStatus.SUCCEEDED
+
+    # ------------------------------------------------------------ Parallel and Map
+    def _fork_started(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
+        visit = self._fork_of(event, _fork_type(event))
+        if visit is None:
+            return
+        if visit.status is JobStatus.FAILED:
+            visit.begin_again()
+            visit.status = JobStatus.RUNNING
+        if visit.type is StateType.PARALLEL:
+            self._forks[event.id] = (visit, None)
+
+    def _fork_failed(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
+        visit = self._fork_of(event, _fork_type(event))
+        failed = self._by_event.get(event.previous_event_id)
+        if visit is not None:
+            visit.status, visit.failed_at = JobStatus.FAILED, event.timestamp
+            if failed is not None:
+                visit.error, visit.cause, visit.reason = failed.error, failed.cause, failed.reason
+
+    def _fork_ended(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
+        self._fork_of(event, _fork_type(event))
+
+    def _fork_aborted(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
+        visit = self._fork_of(event, _fork_type(event))
+        if visit is not None:
+            visit.abort(event.timestamp, JobStatus.ABORTED_DEPS_FAILED, "")
+
+    def _iteration_started(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
+        visit = self._fork_of(event, StateType.MAP, closed=True, name=details.get("name"))
+        if visit is not None:
+            self._forks[event.id] = (visit, details.get("index", 0))
+
+    def _iteration_ended(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
+        self._fork_of(event, StateType.MAP, closed=True, name=details.get("name"))
+
+    # ------------------------------------------------------------ the execution
+    def _execution_failed(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
+        """The visit that it hangs on has failed; what is open elsewhere is aborted."""
+        culprit = self._by_event.get(event.previous_event_id)
+        if culprit is not None and culprit.stopped_at is None and culprit.failed_at is None:
+            culprit.fail(event.timestamp, details)
+        for visit in self._open():
+            if visit.failed_at is not None:
+                visit.stopped_at = visit.failed_at
+            else:
+                visit.abort(event.timestamp, JobStatus.ABORTED_DEPS_FAILED, "")
+
+    def _execution_timed_out(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
+        for visit in self._open():
+            visit.fail(event.timestamp, details, "Workflow timed out")
+            visit.stopped_at = event.timestamp
+
+    def _execution_aborted(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
+        for visit in self._open():
+            visit.abort(event.timestamp, JobStatus.ABORTED_BY_USER, details.get("cause") or details.get("error") or "")
+
+    def _open(self) -> list[_Visit]:
+        return [visit for visit in self._visits if visit.stopped_at is None]
+
+    # ------------------------------------------------------------ what is shown
+    def _job(self, visit: _Visit) -> Job:
+        return Job(
+            id=str(visit.id),
+            state=visit.state,
+            state_type=visit.type,
+            status=visit.status,
+            created_at=visit.created_at,
+            started_at=visit.started_at,
+            stopped_at=visit.stopped_at if visit.stopped_at is not None else visit.failed_at,
+            input=visit.input,
+            output=visit.output,
+            name=visit.state,
+            container=visit.container,
+            state_resource=self._resource(visit.state),
+            status_reason=visit.reason,
+            attempts=tuple(visit.attempts),
+            error=visit.error,
+            cause=visit.cause,
+            branch=visit.branch,
+            branch_path=visit.path,
+            entered_event_id=visit.id,
+        )
+
+    def _resource(self, state: str) -> StateResource | None:
+        if state not in self._resources:
+            found = self._state(state)
+            self._resources[state] = self._state_resource(found) if isinstance(found, TaskState) else None
+        return self._resources[state]
+
+    def _state(self, name: str) -> State | None:
+        found = None if self._machine is None else graph.find(self._machine, name)
+        return None if found is None else found[2]
+
+    def _state_resource(self, state: TaskState) -> StateResource:
+        """The resource as the definition names it, without upstream's prefixes ``lambda:`` and ``glue:``."""
+        text = str(state.resource)
+        type = _RESOURCE_TYPES[parse_resource(text).kind]
+        for prefix, meant in (("lambda:", ResourceType.LAMBDA_FUNCTION_ARN), ("glue:", ResourceType.TASK_ARN)):
+            if text.startswith(prefix):
+                text, type = text[len(prefix) :], meant
+        return StateResource(name=text, namespace=self._namespace, uri=str(state.resource), type=type)
+
+
+class _Visit:
+    """One visit of a state while it is folded."""
+
+    __slots__ = (
+        "attempts",
+        "branch",
+        "cause",
+        "container",
+        "created_at",
+        "error",
+        "failed_at",
+        "id",
+        "input",
+        "output",
+        "parent",
+        "path",
+        "reason",
+        "scheduled_at",
+        "started_at",
+        "state",
+        "status",
+        "stopped_at",
+        "type",
+    )
+
+    def __init__(self, event: HistoryEvent, type: StateType, state: str, input: JSON) -> None:
+        self.id = event.id
+        self.type = type
+        self.state = state
+        self.input = input
+        self.output: JSON = None
+        self.status = JobStatus.CREATED
+        self.created_at = event.timestamp
+        self.scheduled_at: datetime | None = None
+        self.started_at: datetime | None = None
+        self.failed_at: datetime | None = None
+        self.stopped_at: datetime | None = None  # once nothing more can happen to it
+        self.error: str | None = None
+        self.cause: str | None = None
+        self.reason = ""
+        self.container = ""
+        self.attempts: list[JobAttempt] = []
+        self.parent: _Visit | None = None
+        self.path: tuple[str, ...] = ()
+        self.branch = ""
+
+    def fail(self, at: datetime, details: Mapping[str, Any], title: str = "") -> None:
+        """The visit has failed; a retrier may still answer."""
+        self.status, self.failed_at = JobStatus.FAILED, at
+        self.error, self.cause = details.get("error"), details.get("cause")
+        self.reason = reason(self.error, self.cause, title)
+
+    def begin_again(self) -> None:
+        """What has been becomes an attempt."""
+        self.attempts.append(
+            JobAttempt(
+                created_at=self.scheduled_at or self.created_at,
+                started_at=self.started_at,
+                stopped_at=self.failed_at,
+                reason=self.reason,
+                error=self.error,
+                task_arn=self.container,
+            )
+        )
+        self.started_at = self.failed_at = self.error = self.cause = None
+        self.reason = self.container = ""
+
+    def abort(self, at: datetime, status: JobStatus, why: str) -> None:
+        """The visit is ended from outside, unless it had come to an end."""
+        if self.stopped_at is None:
+            self.stopped_at = self.failed_at or at
+            if self.status is not JobStatus.FAILED:
+                self.status, self.reason = status, why
+
+
+def reason(error: str | None, cause: str | None, title: str = "") -> str:
+    """Why something failed, for people: the last three lines of the cause, then the error."""
+    lines = "\n".join((cause or "").strip().splitlines()[-3:])
+    return "\n".join(part for part in (title, lines, error or "") if part)
+
+
+def _fork_type(event: HistoryEvent) -> StateType:
+    return StateType.MAP if event.type.startswith("Map") else StateType.PARALLEL
+
+
+_HANDLERS: Mapping[Any, Callable[[JobFold, HistoryEvent, Mapping[str, Any]], None]] = {
+    **{type: JobFold._entered for type in E if type.endswith("StateEntered")},
+    **{type: JobFold._exited for type in E if type.endswith("StateExited")},
+    **dict.fromkeys((E.TASK_SCHEDULED, E.LAMBDA_FUNCTION_SCHEDULED, E.ACTIVITY_SCHEDULED), JobFold._scheduled),
+    **dict.fromkeys((E.TASK_STARTED, E.LAMBDA_FUNCTION_STARTED, E.ACTIVITY_STARTED), JobFold._started),
+    **dict.fromkeys((E.TASK_SUCCEEDED, E.LAMBDA_FUNCTION_SUCCEEDED, E.ACTIVITY_SUCCEEDED), JobFold._succeeded),
+    **dict.fromkeys((E.TASK_TIMED_OUT, E.LAMBDA_FUNCTION_TIMED_OUT, E.ACTIVITY_TIMED_OUT), JobFold._timed_out),
+    **dict.fromkeys(
+        (
+            E.TASK_FAILED,
+            E.TASK_START_FAILED,
+            E.TASK_SUBMIT_FAILED,
+            E.LAMBDA_FUNCTION_FAILED,
+            E.LAMBDA_FUNCTION_SCHEDULE_FAILED,
+            E.LAMBDA_FUNCTION_START_FAILED,
+            E.ACTIVITY_FAILED,
+            E.ACTIVITY_SCHEDULE_FAILED,
+            E.MAP_RUN_FAILED,
+        ),
+        JobFold._failed,
+    ),
+    **dict.fromkeys((E.MAP_STATE_STARTED, E.PARALLEL_STATE_STARTED), JobFold._fork_started),
+    **dict.fromkeys((E.MAP_STATE_FAILED, E.PARALLEL_STATE_FAILED), JobFold._fork_failed),
+    **dict.fromkeys((E.MAP_STATE_SUCCEEDED, E.PARALLEL_STATE_SUCCEEDED), JobFold._fork_ended),
+    **dict.fromkeys((E.MAP_STATE_ABORTED, E.PARALLEL_STATE_ABORTED), JobFold._fork_aborted),
+    **dict.fromkeys((E.TASK_STATE_ABORTED, E.WAIT_STATE_ABORTED), JobFold._aborted),
+    **dict.fromkeys(
+        (E.MAP_ITERATION_SUCCEEDED, E.MAP_ITERATION_FAILED, E.MAP_ITERATION_ABORTED), JobFold._iteration_ended
+    ),
+    E.MAP_ITERATION_STARTED: JobFold._iteration_started,
+    E.EVALUATION_FAILED: JobFold._evaluation_failed,
+    E.EXECUTION_FAILED: JobFold._execution_failed,
+    E.EXECUTION_TIMED_OUT: JobFold._execution_timed_out,
+    E.EXECUTION_ABORTED: JobFold._execution_aborted,
+}
