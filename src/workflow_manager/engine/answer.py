@@ -16,7 +16,6 @@ from workflow_manager.asl.payload import Flow, error_output
 from workflow_manager.asl.program import CompiledState
 from workflow_manager.asl.retries import Failure, delay_seconds, find_catcher, find_retrier
 from workflow_manager.engine.decide_task import failure_details
-from workflow_manager.engine.fold import is_marked_aborted
 from workflow_manager.engine.state import Branch, Phase
 from workflow_manager.engine.writer import Writer
 from workflow_manager.history import HistoryEventType as E
@@ -79,7 +78,7 @@ def _give_up(w: Writer, branch: Branch, failure: Failure) -> None:
 
 def _fail_parallel(w: Writer, branch: Branch, parent: Branch, failure: Failure) -> None:
     """A Parallel fails with its first failed branch; what the others were doing is aborted."""
-    if branch.current.type in _ABORTED and not is_marked_aborted(branch):
+    if branch.current.type in _ABORTED and not branch.aborted:
         w.write(_ABORTED[branch.current.type], branch)
         return
     w.note(U.STATE_FAILED, parent, branch.previous, error=failure.error, cause=failure.cause, below=True)

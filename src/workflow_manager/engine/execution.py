@@ -32,6 +32,7 @@ from workflow_manager.engine.reports import (
     TaskSucceeded,
     TimerFired,
 )
+from workflow_manager.engine.snapshot import dump, load
 from workflow_manager.engine.state import AWS_LIMITS, Branch, Changes, ExecutionState, Identity, Limits
 from workflow_manager.engine.writer import Writer, context_of
 from workflow_manager.history import HistoryEvent, HistoryEventType, UnlistedEventType
@@ -101,6 +102,34 @@ class Execution:
         execution = cls(machine, _identity(name, execution_arn, state_machine_arn, role_arn, type, limits, map_item))
         for event in events:
             fold(execution._state, event)
+        return execution
+
+    def snapshot(self) -> dict[str, JSON]:
+        """The execution as a JSON value, a cache that may be thrown away: :meth:`restore` or a replay give the same."""
+        return dump(self._state)
+
+    @classmethod
+    def restore(
+        cls,
+        machine: StateMachine,
+        snapshot: Mapping[str, JSON],
+        *,
+        name: str,
+        execution_arn: str | None = None,
+        state_machine_arn: str | None = None,
+        role_arn: str | None = None,
+        type: StateMachineType = StateMachineType.STANDARD,
+        limits: Limits = AWS_LIMITS,
+        map_item: JSON = None,
+    ) -> Execution:
+        """
+        The execution that wrote *snapshot*; the rest is as for :meth:`start`.
+
+        Raises:
+            ValueError: another version of the library wrote the snapshot; replay the history instead.
+        """
+        execution = cls(machine, _identity(name, execution_arn, state_machine_arn, role_arn, type, limits, map_item))
+        execution._state = load(execution._state.program, execution._state.identity, snapshot)
         return execution
 
     # ------------------------------------------------------------ reports

@@ -107,7 +107,7 @@ def _entered(x: ExecutionState, branch: Branch, event: HistoryEvent, details: Ma
     branch.previous = branch.entered_id = event.id
     branch.entered_at = event.timestamp
     branch.failure = None
-    branch.reported = branch.final = False
+    branch.reported = branch.final = branch.aborted = False
     branch.next = None
     if branch.retries:
         branch.retries = {}
@@ -177,6 +177,7 @@ def _fail(x: ExecutionState, branch: Branch, failure: Failure, *, final: bool = 
     branch.fork = None
     branch.phase, branch.failure, branch.result = Phase.FAILED, failure, None
     branch.reported = branch.final = final
+    branch.aborted = False
 
 
 def _fail_from_below(x: ExecutionState, branch: Branch, failure: Failure) -> None:
@@ -448,10 +449,9 @@ def _fork_succeeded(x: ExecutionState, branch: Branch, event: HistoryEvent, deta
 
 def _run_results(fork: Fork) -> JSON:
     """What the children that succeeded gave, in order."""
-    return [result for result in fork.results if result is not _FAILED_CHILD]
-
-
-_FAILED_CHILD: JSON = ("failed",)  # stands, in the results of a Map Run, for a child that failed
+    assert fork.run is not None
+    failed = frozenset(fork.run.failed_children)
+    return [result for index, result in enumerate(fork.results) if index not in failed]
 
 
 def _aborted(x: ExecutionState, branch: Branch, event: HistoryEvent, details: Mapping[str, Any]) -> None:
@@ -459,15 +459,7 @@ def _aborted(x: ExecutionState, branch: Branch, event: HistoryEvent, details: Ma
     failed = branch.phase is Phase.FAILED
     _withdraw(x, branch, keep_execution_timer=True)
     branch.phase = Phase.FAILED if failed else Phase.ABORTED
-    branch.result = _ABORTED if failed else None
-
-
-_ABORTED = "aborted"  # marks, in `result`, a failed branch whose state has been reported as aborted
-
-
-def is_marked_aborted(branch: Branch) -> bool:
-    """Whether the state of a failed branch has been reported as aborted."""
-    return branch.result is _ABORTED
+    branch.aborted, branch.result = failed, None
 
 
 def _withdraw(x: ExecutionState, branch: Branch, *, keep_execution_timer: bool = False) -> None:
@@ -604,7 +596,7 @@ def _child_failed(x: ExecutionState, branch: Branch, event: HistoryEvent, detail
     fork = _child_done(x, branch, details)
     assert fork.run is not None
     fork.run.failed += int(details.get("items", 1))
-    fork.results[int(details["index"])] = _FAILED_CHILD
+    fork.run.failed_children.append(int(details["index"]))
 
 
 def _write_scheduled(x: ExecutionState, branch: Branch, event: HistoryEvent, details: Mapping[str, Any]) -> None:

@@ -46,6 +46,7 @@ class Branch:
     """One line of control: the root, a Parallel's branch, a Map's iteration."""
 
     __slots__ = (
+        "aborted",
         "before",
         "entered_at",
         "entered_id",
@@ -90,6 +91,7 @@ class Branch:
         self.failure: Failure | None = None
         self.reported = False  # whether no retrier is asked any more: MapStateFailed, ParallelStateFailed stand written
         self.final = False  # whether no catcher is asked either: the failure is a catcher's own
+        self.aborted = False  # whether a failed branch's state has been reported as aborted
         self.token: str | None = None  # of the pending task
         self.timers: tuple[str, ...] = ()  # ids of the pending timers
         self.fork: Fork | None = None
@@ -154,6 +156,7 @@ class MapRun:
     __slots__ = (
         "ended",
         "failed",
+        "failed_children",
         "pages",
         "reading",
         "ready",
@@ -174,6 +177,7 @@ class MapRun:
         self.total = 0  # items
         self.succeeded = 0  # children
         self.failed = 0  # items whose child failed
+        self.failed_children: list[int] = []
         self.writing = False
         self.written = False
         self.ended = False
