@@ -132,7 +132,8 @@ def _exact(time: Any) -> str:
     return f"{text[:-4]}{time.microsecond:06d}Z"
 
 
-def _fail(w: Writer, branch: Branch, state: CompiledState) -> None:
+def note_failure(w: Writer, branch: Branch, state: CompiledState) -> None:
+    """Write the error and cause that a Fail state fails with."""
     scope = w.scope(branch)
     error, cause = state.failure
     w.note(U.STATE_FAILED, branch, error=error(scope), cause=cause(scope))
@@ -216,7 +217,7 @@ _BY_TYPE: Mapping[StateType, Callable[[Writer, Branch, CompiledState], None]] = 
     StateType.SUCCEED: _pass,
     StateType.CHOICE: _choice,
     StateType.WAIT: _wait,
-    StateType.FAIL: _fail,
+    StateType.FAIL: note_failure,
     StateType.TASK: schedule,
     StateType.PARALLEL: decide_fork.start_parallel,
     StateType.MAP: _map,

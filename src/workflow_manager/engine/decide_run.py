@@ -52,7 +52,7 @@ def _start(w: Writer, branch: Branch, state: CompiledState, fork: Fork) -> None:
     if percentage is not None:
         beside["toleratedFailurePercentage"] = percentage
     if not state.reads_items:
-        beside["children"] = len(_batches(w, branch, state))
+        beside["children"] = count_children(w, branch, state)
     w.write(E.MAP_RUN_STARTED, branch, {"mapRunArn": _arn(w, branch, state)}, beside=beside)
 
 
@@ -226,6 +226,11 @@ def _batches(w: Writer, branch: Branch, state: CompiledState, items: list[JSON] 
     batcher = _batcher(state)
     fork.batches = list(fork.items) if batcher is None else _group(w, branch, state, batcher, fork)
     return fork.batches
+
+
+def count_children(w: Writer, branch: Branch, state: CompiledState) -> int:
+    """How many children the Map Run of *branch* has, its items being known."""
+    return len(_batches(w, branch, state))
 
 
 def _group(w: Writer, branch: Branch, state: CompiledState, batcher: ItemBatcher, fork: Fork) -> list[Any]:

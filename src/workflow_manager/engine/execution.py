@@ -19,6 +19,7 @@ from workflow_manager.asl.program import compile_machine
 from workflow_manager.asl.resources import TaskKind
 from workflow_manager.asl.values import JSON
 from workflow_manager.engine import decide_run, decide_task
+from workflow_manager.engine.adopt import adopt
 from workflow_manager.engine.decide import decide
 from workflow_manager.engine.fold import fold
 from workflow_manager.engine.pending import ExecutionStatus, Outcome, PendingTask, PendingTimer, TimerKind
@@ -102,6 +103,32 @@ class Execution:
         execution = cls(machine, _identity(name, execution_arn, state_machine_arn, role_arn, type, limits, map_item))
         for event in events:
             fold(execution._state, event)
+        return execution
+
+    @classmethod
+    def adopt(
+        cls,
+        machine: StateMachine,
+        events: Iterable[HistoryEvent],
+        *,
+        name: str,
+        execution_arn: str | None = None,
+        state_machine_arn: str | None = None,
+        role_arn: str | None = None,
+        type: StateMachineType = StateMachineType.STANDARD,
+        limits: Limits = AWS_LIMITS,
+    ) -> Execution:
+        """
+        The execution whose history AWS recorded: *events* as GetExecutionHistory lists them, from the first on.
+
+        :meth:`take_events` then gives them with what AWS does not tell, ready to be stored; :meth:`advance` goes on
+        from where they end.
+
+        Raises:
+            ValueError: the history is not one of *machine*.
+        """
+        execution = cls(machine, _identity(name, execution_arn, state_machine_arn, role_arn, type, limits, None))
+        execution._events.extend(adopt(execution._state, events))
         return execution
 
     def snapshot(self) -> dict[str, JSON]:

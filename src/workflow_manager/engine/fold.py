@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from workflow_manager.asl.machine import StateType
+from workflow_manager.asl.machine import StateMachineType, StateType
 from workflow_manager.asl.resources import TaskKind, TaskResource, parse_resource
 from workflow_manager.asl.retries import Failure, find_retrier
 from workflow_manager.asl.timestamps import parse_timestamp
@@ -27,6 +27,9 @@ from workflow_manager.history import HistoryEventType as E
 _U = UnlistedEventType
 _NOTHING: Mapping[str, Any] = {}
 
+
+EXPRESS_SECONDS = 300
+"""How long an EXPRESS execution may take (AWS: Step Functions service quotas)."""
 
 Handler = Callable[[ExecutionState, Branch, HistoryEvent, Mapping[str, Any]], None]
 
@@ -79,6 +82,8 @@ def _execution_started(x: ExecutionState, event: HistoryEvent, details: Mapping[
     x.branches[""] = root
     x.ready[""] = root
     timeout = x.program.machine.timeout_seconds
+    if x.identity.type is StateMachineType.EXPRESS:
+        timeout = min(timeout, EXPRESS_SECONDS) if isinstance(timeout, int) else EXPRESS_SECONDS
     if isinstance(timeout, int):
         due = event.timestamp + timedelta(seconds=timeout)
         x.add_timer(
