@@ -1,0 +1,75 @@
+"""
+History events as stores keep them: one line of compact JSON text each.
+
+A record is a JSON array: id, previous id, type, timestamp (RFC 3339, UTC, microseconds), branch, details, next, beside.
+Nulls at its end are left out.  Written by hand, not by a converter, because every event of every execution passes here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from workflow_manager.asl.values import JSON, check_json, dumps, loads
+from workflow_manager.exceptions import InvalidValueError
+from workflow_manager.history import HistoryEvent, HistoryEventType, UnlistedEventType
+
+_WHAT = "event record"
+_TYPES: Mapping[str, HistoryEventType | UnlistedEventType] = {
+    type.value: type for type in (*HistoryEventType, *UnlistedEventType)
+}
+
+
+def text_of(value: JSON) -> str:
+    """
+    *value* as compact JSON text that can be written as UTF-8 (a lone surrogate is escaped).
+
+    Raises:
+        InvalidValueError: *value* holds something that is not JSON.
+    """
+    try:
+        text = dumps(value)
+    except (TypeError, ValueError):
+        text = dumps(check_json(value))  # tells the place, or turns foreign mappings into dicts
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return json.dumps(value, separators=(",", ":"))
+    return text
+
+
+def event_to_record(event: HistoryEvent) -> str:
+    """*event*, listed or not, as compact JSON text; :func:`event_from_record` reads it."""
+    timestamp = event.timestamp
+    if timestamp.tzinfo is not UTC:
+        if timestamp.tzinfo is None:
+            raise InvalidValueError("history event", "/timestamp", f"{timestamp!r} has no time zone")
+        timestamp = timestamp.astimezone(UTC)
+    fields: list[JSON] = [event.id, event.previous_event_id, event.type, timestamp.isoformat(), event.branch]
+    if event.beside is not None:
+        fields += [event.details, event.next, event.beside]
+    elif event.next is not None:
+        fields += [event.details, event.next]
+    elif event.details is not None:
+        fields.append(event.details)
+    return text_of(fields)
+
+
+def event_from_record(text: str) -> HistoryEvent:
+    """
+    The event that :func:`event_to_record` wrote; its details belong to the caller.
+
+    Raises:
+        InvalidValueError: *text* is no such record, or of an event type that this version does not know.
+    """
+    try:
+        fields = cast("list[Any]", loads(text))
+        id, previous, type, timestamp, branch, details, next, beside, *_ = [*fields, None, None, None]
+        return HistoryEvent(
+            id, previous, _TYPES[type], datetime.fromisoformat(timestamp), details, branch, next, beside
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        raise InvalidValueError(_WHAT, "", f"{text[:200]!r} cannot be read ({error})") from None

@@ -1,0 +1,5 @@
+"""For people: what definitions and workflows look like."""
+
+from workflow_manager.display.graph import graph_text
+
+__all__ = ["graph_text"]

@@ -1,0 +1,1 @@
+"""Where definitions, state resources, workflows and histories are kept."""

@@ -1,0 +1,151 @@
+"""
+Copies that share nothing that could be changed.
+
+What goes into a store that holds Python objects is copied and checked, what comes out is copied again.  Strings,
+numbers, times, enums and frozen objects made of them are shared; so are state machines, which are frozen and which
+nobody changes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, cast
+
+import attrs
+
+from workflow_manager.asl.values import JSON, check_json
+from workflow_manager.history import HistoryEvent
+from workflow_manager.models import Job, Workflow, WorkflowDefinition
+
+_ATOMS = frozenset({str, int, bool, type(None)})
+
+
+def copy_json(value: Any) -> Any:
+    """A deep copy of *value*, a JSON value that is known to be made of plain lists and dicts."""
+    kind = type(value)
+    if kind is dict:
+        return {key: item if type(item) in _ATOMS else copy_json(item) for key, item in value.items()}
+    if kind is list:
+        return [item if type(item) in _ATOMS else copy_json(item) for item in value]
+    return value
+
+
+def isolated_json(value: JSON, what: str) -> JSON:
+    """
+    A deep copy of *value* to keep, made of plain lists and dicts.
+
+    Raises:
+        InvalidValueError: it is not JSON; it names the place within *what*.
+    """
+    try:
+        return cast("JSON", _plain_copy(value))
+    except (_NotPlainError, RecursionError):
+        return check_json(value, what)  # turns it into plain JSON, or says what is wrong
+
+
+class _NotPlainError(Exception):
+    pass
+
+
+def _plain_copy(value: Any) -> Any:
+    kind = type(value)
+    if kind is dict:
+        copy = {}
+        for key, item in value.items():
+            if type(key) is not str:
+                raise _NotPlainError
+            copy[key] = item if type(item) in _ATOMS else _plain_copy(item)
+        return copy
+    if kind is list:
+        return [item if type(item) in _ATOMS else _plain_copy(item) for item in value]
+    if kind in _ATOMS or (kind is float and math.isfinite(value)):
+        return value
+    raise _NotPlainError
+
+
+def isolated_event(event: HistoryEvent) -> HistoryEvent:
+    """A copy of *event* to keep; ``InvalidValueError`` if its details are not JSON."""
+    return _with_data(event, _isolated_data)
+
+
+def _isolated_data(data: JSON) -> Any:
+    return isolated_json(data, "history event")
+
+
+def copied_event(event: HistoryEvent) -> HistoryEvent:
+    """A copy of a kept *event* to hand out."""
+    return _with_data(event, copy_json)
+
+
+def _with_data(event: HistoryEvent, copy: Callable[[JSON], Any]) -> HistoryEvent:
+    details, beside = event.details, event.beside
+    if details is None and beside is None:
+        return event
+    return HistoryEvent(
+        event.id,
+        event.previous_event_id,
+        event.type,
+        event.timestamp,
+        None if details is None else copy(details),
+        event.branch,
+        event.next,
+        None if beside is None else copy(beside),
+    )
+
+
+def copied_definition(definition: WorkflowDefinition) -> WorkflowDefinition:
+    """A copy of *definition* with tags of its own."""
+    return attrs.evolve(definition)  # its converter copies the tags
+
+
+def isolated_workflow(workflow: Workflow, revision: int, given: Workflow | None, kept: Workflow | None) -> Workflow:
+    """
+    A copy of *workflow* to keep at *revision*; ``InvalidValueError`` if a value is not JSON.
+
+    *given* is what the latest save of this workflow was given, *kept* what was kept of it: the parts that are the
+    very same object as in *given* are not copied once more, so that saving a running workflow does not cost the size
+    of its input.
+    """
+    changes: dict[str, Any] = {
+        "output": isolated_json(workflow.output, "output"),
+        "revision": revision,
+        "retries": tuple(workflow.retries),
+    }
+    for name, isolate in _PARTS.items():
+        part = getattr(workflow, name)
+        seen = given is not None and part is getattr(given, name)
+        changes[name] = getattr(kept, name) if seen else isolate(part)
+    return attrs.evolve(workflow, **changes)
+
+
+def copied_workflow(workflow: Workflow) -> Workflow:
+    """A copy of a kept *workflow* to hand out."""
+    return attrs.evolve(
+        workflow,
+        workflow_definition=copied_definition(workflow.workflow_definition),
+        input=copy_json(workflow.input),
+        output=copy_json(workflow.output),
+        jobs=tuple(map(_copied_job, workflow.jobs)),
+        last_job=None if workflow.last_job is None else _copied_job(workflow.last_job),
+    )
+
+
+def _copied_job(job: Job) -> Job:
+    return attrs.evolve(job, input=copy_json(job.input), output=copy_json(job.output))
+
+
+def _isolated_job(job: Job | None) -> Job | None:
+    if job is None:
+        return None
+    return attrs.evolve(
+        job, input=isolated_json(job.input, "job input"), output=isolated_json(job.output, "job output")
+    )
+
+
+_PARTS: dict[str, Callable[[Any], Any]] = {
+    "workflow_definition": copied_definition,
+    "input": lambda value: isolated_json(value, "input"),
+    "jobs": lambda jobs: tuple(map(_isolated_job, jobs)),
+    "last_job": _isolated_job,
+}
