@@ -67,14 +67,18 @@ def _of_booleans(left: JSON, right: JSON) -> bool:
 
 def _of_strings(compare: Order) -> Test:
     def test(left: JSON, right: JSON) -> bool:
-        return isinstance(left, str) and isinstance(right, str) and compare(_units(left), _units(right))
+        if not isinstance(left, str) or not isinstance(right, str):
+            return False
+        if left.isascii() or right.isascii():  # then characters stand in the order of their code units
+            return compare(left, right)
+        return compare(_units(left), _units(right))
 
     return test
 
 
-def _units(text: str) -> str | bytes:
+def _units(text: str) -> bytes:
     """*text* by UTF-16 code units, the order in which AWS compares strings."""
-    return text if text.isascii() else text.encode("utf-16-be", "surrogatepass")
+    return text.encode("utf-16-be", "surrogatepass")
 
 
 def _of_timestamps(compare: Order) -> Test:

@@ -9,6 +9,7 @@ evaluates under a :class:`Scope` whose ``input`` is the state's raw input.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Protocol
 
 import attrs
@@ -41,16 +42,30 @@ class Flow:
     assigned: Mapping[str, JSON] | None = None
 
 
+class Stage(StrEnum):
+    """The stations that data passes on its way through a state, as AWS names them (AWS API: InspectionData)."""
+
+    AFTER_INPUT_PATH = "afterInputPath"
+    AFTER_PARAMETERS = "afterParameters"
+    AFTER_ARGUMENTS = "afterArguments"
+    AFTER_RESULT_SELECTOR = "afterResultSelector"
+    AFTER_RESULT_PATH = "afterResultPath"
+
+
+Watch = Callable[[Stage, JSON], None]
+"""Is told what the data is at each station that it passes."""
+
+
 class StateData(Protocol):
     """The compiled data flow of one state."""
 
     is_identity: bool
     """Whether the state hands its raw input on as it is, whatever the input."""
 
-    def effective_input(self, scope: Scope) -> JSON:
+    def effective_input(self, scope: Scope, watch: Watch | None = None) -> JSON:
         """What the state's work gets: InputPath and Parameters, or Arguments."""
 
-    def finish(self, scope: Scope, result: JSON) -> Flow:
+    def finish(self, scope: Scope, result: JSON, watch: Watch | None = None) -> Flow:
         """What leaves the state when its work gave *result*."""
 
     def catch(self, index: int, scope: Scope, error_output: JSON) -> Flow:
@@ -103,17 +118,27 @@ class JSONPathData:
         parts = (self._input, self._output, self._parameters, self._selector, self._result_path, self._assign)
         self.is_identity = self._result is ABSENT and not any(parts)
 
-    def effective_input(self, scope: Scope) -> JSON:
+    def effective_input(self, scope: Scope, watch: Watch | None = None) -> JSON:
         value = scope.input if self._input is None else self._input(scope)
-        return value if self._parameters is None else self._parameters(scope.on(value))
+        if watch is not None:
+            watch(Stage.AFTER_INPUT_PATH, value)
+        if self._parameters is not None:
+            value = self._parameters(scope.on(value))
+        if watch is not None:
+            watch(Stage.AFTER_PARAMETERS, value)
+        return value
 
-    def finish(self, scope: Scope, result: JSON) -> Flow:
+    def finish(self, scope: Scope, result: JSON, watch: Watch | None = None) -> Flow:
         if not isinstance(self._result, Absent):
             result = self._result
         if self._selector is not None:
             result = self._selector(scope.on(result))
+        if watch is not None:
+            watch(Stage.AFTER_RESULT_SELECTOR, result)
         assigned = None if self._assign is None else self._assign(scope.on(result))
         output = result if self._result_path is None else self._result_path(scope.input, result)
+        if watch is not None:
+            watch(Stage.AFTER_RESULT_PATH, output)
         return Flow(output if self._output is None else self._output(scope.on(output)), assigned)
 
     def catch(self, index: int, scope: Scope, error_output: JSON) -> Flow:
@@ -194,11 +219,12 @@ def compile_items(state: MapState) -> Fill:
     """The items of a JSONPath Map, an array in the *effective* input or behind ``$$`` or a variable."""
     path = state.items_path or "$"
     select = _selection(path) or (lambda scope: scope.input)
+    shown = path[1:] if path.startswith("$$") else path  # AWS names the path within the context object
 
     def items(scope: Scope) -> JSON:
         value = select(scope)
         if not isinstance(value, list):
-            raise StatesError(ErrorName.RUNTIME, f'Reference path "{path}" must point to array.')
+            raise StatesError(ErrorName.RUNTIME, f'Reference path "{shown}" must point to array.')
         return value
 
     return items

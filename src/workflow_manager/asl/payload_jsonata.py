@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from workflow_manager.asl.jsonata import Template, compile_template
 from workflow_manager.asl.machine import Absent, State
-from workflow_manager.asl.payload import Flow
+from workflow_manager.asl.payload import Flow, Stage, Watch
 from workflow_manager.asl.scope import Scope
 from workflow_manager.asl.values import JSON
 
@@ -38,12 +38,15 @@ class JSONataData:
         ]
         self.is_identity = self._arguments is None and self._output is None and self._assign is None
 
-    def effective_input(self, scope: Scope) -> JSON:
+    def effective_input(self, scope: Scope, watch: Watch | None = None) -> JSON:
         if self._arguments is None:
             return scope.input
-        return self._arguments.evaluate(states_of(scope), scope.variables, scope)
+        value = self._arguments.evaluate(states_of(scope), scope.variables, scope)
+        if watch is not None:
+            watch(Stage.AFTER_ARGUMENTS, value)
+        return value
 
-    def finish(self, scope: Scope, result: JSON) -> Flow:
+    def finish(self, scope: Scope, result: JSON, watch: Watch | None = None) -> Flow:
         return flow(self._output, self._assign, states_of(scope, result=result), scope, result)
 
     def catch(self, index: int, scope: Scope, error_output: JSON) -> Flow:

@@ -9,100 +9,21 @@ build (``limits``).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
+from workflow_manager.asl.jsonata.budget import Budget
 from workflow_manager.asl.jsonata.library import Frame, JException, Jsonata, Parser, Utils, functions_frame
-from workflow_manager.asl.jsonata.limits import (
-    COPIED_PER_STEP,
-    MAX_BUILT_BYTES,
-    MAX_DEPTH,
-    MAX_STEPS,
-    MAX_VALUE_BYTES,
-    READ_PER_STEP,
-    TOO_DEEP,
-    TOO_LARGE,
-    TOO_LONG,
-    EvaluationLimitError,
-)
-from workflow_manager.asl.jsonata.messages import message_of
+from workflow_manager.asl.jsonata.limits import COPIED_PER_STEP, READ_PER_STEP
 from workflow_manager.asl.jsonata.numbers import normal
 from workflow_manager.asl.jsonata.regexes import RegexError, compile_regex
-from workflow_manager.asl.jsonata.values import NULL, UNDEFINED, FunctionValueError, Plain, is_function, own, own_deep
+from workflow_manager.asl.jsonata.values import NULL, is_function, own, own_deep
 from workflow_manager.asl.scope import Scope
-from workflow_manager.asl.values import JSON
-
-__all__ = ["UNDEFINED", "Evaluation", "QueryError", "parse", "run"]
 
 _JList = Utils.JList
 _NONE = Utils.NONE
 
 
-class QueryError(Exception):
-    """An expression threw an error; the text is its code and its sentence."""
-
-
-def parse(source: str) -> Any:
-    """
-    The tree of the expression *source*, which evaluations share.
-
-    Raises:
-        QueryError: it is no JSONata.
-    """
-    try:
-        tree = Jsonata.get_parser().parse(source, compile_regex)
-    except JException as error:
-        raise QueryError(message_of(error)) from None
-    except RegexError as error:
-        raise QueryError(str(error)) from None
-    except RecursionError:
-        raise QueryError("nested too deeply") from None
-    except (AttributeError, IndexError, KeyError, NotImplementedError, TypeError, ValueError):
-        raise QueryError("S0207: Unexpected end of expression") from None  # what the library's parser trips over
-    if tree.errors:
-        raise QueryError(message_of(tree.errors[0]))
-    return tree
-
-
-def run(tree: Any, states: JSON, variables: Mapping[str, JSON], scope: Scope) -> Any:
-    """
-    The value of *tree* as plain JSON, or ``UNDEFINED``.
-
-    Raises:
-        QueryError: the expression threw an error.
-        EvaluationLimitError: it went over a bound.
-    """
-    evaluation = Evaluation(scope)
-    frame = Frame(functions_frame())
-    for name, value in variables.items():
-        frame.bindings[name] = NULL if value is None else value
-    frame.bindings["states"] = states
-    current = Jsonata.CURRENT
-    outer = getattr(current, "jsonata", None)
-    current.jsonata = evaluation
-    try:
-        result = evaluation.eval(tree, None, frame)
-        return UNDEFINED if result is None else Plain().json(result)
-    except JException as error:
-        raise QueryError(message_of(error)) from None
-    except FunctionValueError:
-        return UNDEFINED
-    except RegexError as error:
-        raise QueryError(str(error)) from None
-    except RecursionError:
-        raise EvaluationLimitError(TOO_DEEP) from None
-    except MemoryError:
-        raise EvaluationLimitError(TOO_LARGE) from None
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
-        raise QueryError(str(error)) from None  # what the library's functions let through
-    finally:
-        if outer is None:
-            del current.jsonata
-        else:
-            current.jsonata = outer
-
-
-class Evaluation(Jsonata):  # type: ignore[misc]
+class Evaluation(Budget, Jsonata):  # type: ignore[misc]
     """One evaluation: the *scope* it sees, and what is left of its budget."""
 
     def __init__(self, scope: Scope) -> None:  # not the library's: that would parse
@@ -111,32 +32,8 @@ class Evaluation(Jsonata):  # type: ignore[misc]
         self.environment = functions_frame()
         self.input = None
         self.regex_engine = compile_regex
-        self._steps = MAX_STEPS
-        self._built = MAX_BUILT_BYTES
-        self._depth = 0
+        Budget.__init__(self)
         self._owned: dict[int, tuple[Any, Any]] = {}
-
-    # ---- the budget
-
-    def read(self, size: int, per_step: int = READ_PER_STEP) -> None:
-        """Count that *size* items are read at once."""
-        self._steps -= size // per_step
-        if self._steps < 0:
-            raise EvaluationLimitError(TOO_LONG)
-
-    def built(self, value: Any) -> Any:
-        """*value*, just built, after counting its size."""
-        if isinstance(value, str):
-            self.will_build(len(value), 1 if value.isascii() else 4)
-        elif isinstance(value, list):
-            self.will_build(len(value), 8, 8)
-        return value
-
-    def will_build(self, count: int, stored: int = 1, counted: int = 1) -> None:
-        """Count *count* parts about to be built, each of which takes *stored* bytes here and *counted* bytes on AWS."""
-        self._built -= count * stored
-        if count * counted > MAX_VALUE_BYTES or self._built < 0:
-            raise EvaluationLimitError(TOO_LARGE)
 
     # ---- one node
 
@@ -150,12 +47,7 @@ class Evaluation(Jsonata):  # type: ignore[misc]
 
     def eval(self, expr: Any, input: Any, environment: Any) -> Any:
         """The value of one node; None is undefined."""
-        self._steps -= 1
-        if self._steps < 0:
-            raise EvaluationLimitError(TOO_LONG)
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise EvaluationLimitError(TOO_DEEP)
+        self.enter()
         self.environment = environment
         kind = expr.type
         handler = _HANDLERS.get(kind)
@@ -165,7 +57,7 @@ class Evaluation(Jsonata):  # type: ignore[misc]
                 result = self.evaluate_filter(item.expr, result, environment)
         if expr.group is not None and kind != "path":
             result = self.evaluate_group_expression(expr.group, result, environment)
-        self._depth -= 1
+        self.depth -= 1
         if type(result) is _JList:
             if kind in _BUILDERS:
                 self.will_build(len(result), 8, 8)
@@ -230,6 +122,7 @@ class Evaluation(Jsonata):  # type: ignore[misc]
         for value in values:
             if isinstance(value, list):
                 results.extend(self.flatten(own(value), None))
+                results.sequence = False  # what a list was appended to stays a list
             else:
                 results.append(own(value))
         return results
@@ -243,12 +136,8 @@ class Evaluation(Jsonata):  # type: ignore[misc]
 
     def recurse_descendants(self, input: Any, results: Any) -> None:
         """Add *input* and everything below it, lists flattened."""
-        self.eval_steps(1)
+        self.steps(1)
         super().recurse_descendants(input, results)
-
-    def eval_steps(self, steps: int) -> None:
-        """Count *steps* as if that many nodes had been visited."""
-        self.read(steps * READ_PER_STEP)
 
     # ---- operators
 
@@ -256,7 +145,8 @@ class Evaluation(Jsonata):  # type: ignore[misc]
         """Whether *value* counts as true."""
         if isinstance(value, list):
             self.read(len(value))
-        return bool(Jsonata.boolize(value))
+            return any(map(self._holds, value))
+        return type(value) in _ATOMS and bool(value) and not (type(value) is float and math.isnan(value))
 
     def evaluate_condition(self, expr: Any, input: Any, environment: Any) -> Any:
         """``condition ? then : else``."""
@@ -329,6 +219,7 @@ class Evaluation(Jsonata):  # type: ignore[misc]
         if lhs is None or rhs is None:
             return False
         if isinstance(lhs, list | dict) and isinstance(rhs, list | dict):
+            self.read(len(lhs) + len(rhs))
             lhs, rhs = own_deep(lhs, self.read), own_deep(rhs, self.read)
         equal: bool = Utils.is_deep_equal(lhs, rhs)
         return equal == (operator == "=")
@@ -375,7 +266,7 @@ class Evaluation(Jsonata):  # type: ignore[misc]
     def evaluate_group_expression(self, expr: Any, input: Any, environment: Any) -> Any:
         """``{key: value}``: items with the same key are evaluated together."""
         reduce = isinstance(input, _JList) and input.tuple_stream
-        items = input if isinstance(input, list) and input else [None] if isinstance(input, list) else [input]
+        items: list[Any] = (input or [None]) if isinstance(input, list) else [input]
         pairs: Any = expr.lhs_object
         groups: dict[str, tuple[int, list[Any]]] = {}
         for item in items:
@@ -385,7 +276,7 @@ class Evaluation(Jsonata):  # type: ignore[misc]
                 if key is None:
                     continue
                 if not isinstance(key, str):
-                    raise JException("T1003", expr.position, key)
+                    raise JException("T1003", expr.position, "" if is_function(key) else key)
                 if groups.setdefault(key, (index, []))[0] != index:
                     raise JException("D1009", expr.position, key)
                 groups[key][1].append(item)
@@ -417,13 +308,23 @@ class Evaluation(Jsonata):  # type: ignore[misc]
             for arg in args:
                 if isinstance(arg, list | dict):
                     self.read(len(arg), per_step)
-            result = proc.call(input, proc.validate(args, input))
+            result = self._call(proc, proc.validate(args, input), input)
             if type(result) is int and abs(result) >= 10**21:
                 return float(result)
             return self.built(result)
         if not is_function(proc):
             raise JException("T1006", 0)
         return super().apply_inner(proc, args, input, environment)
+
+    def _call(self, function: Any, args: Any, input: Any) -> Any:
+        try:
+            return function.call(input, args)
+        except (JException, RegexError, RecursionError):
+            raise
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError, OSError):
+            # the library's function trips over a missing or strange argument
+            name = function.function_name or "transform"
+            raise JException(f'The function "{name}" cannot work with these arguments', -1) from None
 
 
 class _Transformer(Jsonata.JFunction):  # type: ignore[misc]
@@ -435,10 +336,10 @@ class _Transformer(Jsonata.JFunction):  # type: ignore[misc]
 
 
 def _joined(members: list[Any]) -> Any:
-    """Several items as one sequence, one as itself."""
+    """Several items as one list, one as itself."""
     if len(members) == 1:
         return members[0]
-    results = Utils.create_sequence()
+    results = _JList()
     for member in members:
         if isinstance(member, list):
             results.extend(member)
@@ -464,6 +365,7 @@ def _by_zero(left: float, right: float) -> float:
 
 
 _COPYING = frozenset({"append", "count", "exists", "reverse"})
+_ATOMS = frozenset({bool, int, float, str, dict})
 _ARITHMETIC = frozenset("+-*/%")
 _BUILDERS = frozenset({"path", "unary", "descendant", "wildcard"})
 _HANDLERS: dict[str, Any] = {

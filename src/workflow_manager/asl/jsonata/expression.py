@@ -65,7 +65,7 @@ class Expression:
             if value is not UNKNOWN:
                 found: JSON = value
                 return found
-        from workflow_manager.asl.jsonata.evaluator import UNDEFINED, QueryError, run
+        from workflow_manager.asl.jsonata.run import UNDEFINED, QueryError, run
 
         try:
             result: JSON = run(self._tree(), states, variables, scope)
@@ -101,7 +101,7 @@ def _compile(source: str) -> Expression:
 
 
 def _parse(source: str) -> Any:
-    from workflow_manager.asl.jsonata.evaluator import QueryError, parse
+    from workflow_manager.asl.jsonata.run import QueryError, parse
 
     try:
         return parse(source)

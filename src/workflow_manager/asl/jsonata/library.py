@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import copy
 import functools
+import re
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 _limit = sys.getrecursionlimit()
 from jsonata.functions import Functions  # noqa: E402
@@ -78,6 +79,17 @@ class Signature(LibrarySignature):  # type: ignore[misc]
             if error.error == "T0411":
                 raise JException("T0411", -1, error.expected, self.function_name) from None
             raise
+
+    def throw_validation_error(self, bad_args: Any, bad_sig: Any, function_name: Any) -> NoReturn:
+        """Raise T0410 for the first argument that does not fit."""
+        fitting, pattern = 0, "^"
+        for param in self._params:
+            pattern += param.regex
+            match = re.match(pattern, bad_sig)
+            if match is None:
+                break
+            fitting = match.end()
+        raise JException("T0410", -1, fitting + 1, function_name)
 
     @classmethod
     def of(cls, other: Any) -> Signature:

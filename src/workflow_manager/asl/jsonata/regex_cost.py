@@ -109,7 +109,8 @@ class _Cost:
             return self.sequence(list(value), _ALL, repeated)
         if code is getattr(op, "POSSESSIVE_REPEAT", None):
             return self._repeat(value, _ALL, repeated)
-        return _ALL, True  # a reference to a group, or something new
+        self.ambiguous += 1  # a reference to a group (or something new) reads as much as the group did
+        return _ALL, True
 
     def _repeat(self, value: Any, follow: frozenset[int], repeated: bool) -> tuple[frozenset[int], bool]:
         least, most, body = value

@@ -26,6 +26,8 @@ class RegexError(ValueError):
 class Regex:
     """A compiled pattern with the methods the library uses; *longest* is how many characters it may read."""
 
+    arguments = ("text",)  # as a function of the language it takes one argument
+
     def __init__(self, pattern: re.Pattern[str], longest: int) -> None:
         self.pattern = pattern.pattern
         self.longest = longest
@@ -37,6 +39,14 @@ class Regex:
                 f"the regular expression /{self.pattern}/ may read at most {self.longest} characters, got {len(text)}"
             )
         return text
+
+    def call(self, input: object, args: list[Any]) -> dict[str, Any] | None:
+        """The first match in the one text of *args*, as an object, when it is called as a function."""
+        match = self.search(args[0]) if args and isinstance(args[0], str) else None
+        if match is None:
+            return None
+        groups = [group or "" for group in match.groups()]
+        return {"match": match.group(), "start": match.start(), "end": match.end(), "groups": groups}
 
     def search(self, string: str) -> re.Match[str] | None:
         """The first match in *string*."""
@@ -58,9 +68,31 @@ class Regex:
 def compile_regex(pattern: str, flags: Any) -> Regex:
     """The pattern of a literal ``/pattern/flags``, for the library's parser."""
     options = (re.IGNORECASE if flags.case_insensitive else 0) | (re.MULTILINE if flags.multiline else 0)
-    source = re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", pattern)
+    source = _translated(pattern, multiline=flags.multiline)
     try:
         compiled = re.compile(source, options)
         return Regex(compiled, longest_subject(source, options))
-    except (re.error, RecursionError, OverflowError) as error:
+    except (re.error, FutureWarning, RecursionError, OverflowError) as error:
         raise RegexError(f"the regular expression /{pattern}/ is invalid: {error}") from None
+
+
+_PIECE = re.compile(r"\\.|\(\?<(?=[A-Za-z_])|\[\^?\]?|\]|\$|[&~|-](?=[&~|-])|.", re.DOTALL)
+
+
+def _translated(pattern: str, *, multiline: bool) -> str:
+    """*pattern*, written as ECMAScript has it, as Python has it: named groups, ``$``, and brackets within brackets."""
+    parts: list[str] = []
+    inside = False
+    for piece in _PIECE.findall(pattern):
+        if inside and (piece[0] == "[" or (len(piece) == 1 and piece in "&~|")):
+            parts.append("".join("\\" + char if char in "[&~|" else char for char in piece.removesuffix("]")))
+            inside = not piece.endswith("]")
+            parts.append("]" * piece.endswith("]"))
+        elif piece == "(?<" and not inside:
+            parts.append("(?P<")
+        elif piece == "$" and not inside and not multiline:
+            parts.append(r"\Z")
+        else:
+            parts.append(piece)
+            inside = piece[0] == "[" or (inside and piece != "]")
+    return "".join(parts)

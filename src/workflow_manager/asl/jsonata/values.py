@@ -15,7 +15,7 @@ from typing import Any, Final
 from jsonata.parser import Parser
 from jsonata.utils import Utils
 
-from workflow_manager.asl.jsonata.limits import MAX_VALUE_BYTES, TOO_LARGE, EvaluationLimitError
+from workflow_manager.asl.jsonata.limits import MAX_VALUE_BYTES, READ_PER_STEP, TOO_LARGE, EvaluationLimitError
 from workflow_manager.asl.jsonata.numbers import number_text
 
 NULL: Final = Utils.NULL_VALUE
@@ -48,10 +48,10 @@ def own_deep(value: Any, read: Read) -> Any:
     if value is None:
         return NULL
     if isinstance(value, list):
-        read(len(value))
+        read(READ_PER_STEP + len(value))  # a step at least
         return [own_deep(item, read) for item in value]
     if isinstance(value, dict):
-        read(len(value))
+        read(READ_PER_STEP + len(value))
         return {key: own_deep(item, read) for key, item in value.items()}
     return value
 
