@@ -62,7 +62,7 @@ def manifest_files(body: str | bytes) -> tuple[list[tuple[str, str]], list[str]]
 
 def inventory_items(body: str | bytes, name: str, schema: list[str]) -> list[JSON]:
     """The rows of one inventory file, as objects."""
-    rows = csv.reader(io.StringIO(_text(body, name)))
+    rows = _rows(_text(body, name), ",")
     return [dict(zip(schema, row, strict=False)) for row in rows if row]
 
 
@@ -70,18 +70,28 @@ def _text(body: str | bytes, name: str) -> str:
     if isinstance(body, str):
         return body.removeprefix("\ufeff")
     if name.endswith(".gz") or body[:2] == b"\x1f\x8b":
-        import gzip
-
-        body = gzip.decompress(body)
+        body = _unzipped(body)
     try:
         return body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _failed(f"The object is not UTF-8 text: {error}") from None
 
 
+def _unzipped(body: bytes) -> bytes:
+    import gzip
+    import zlib
+
+    try:
+        return gzip.decompress(body)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _failed(f"The object is not a gzip file: {error}") from None
+
+
 def _parse(text: str) -> JSON:
     try:
         return loads(text)
+    except RecursionError:
+        raise _failed("The object is nested too deeply.") from None
     except ValueError as error:
         raise _failed(f"The object is not JSON: {error}") from None
 
@@ -104,11 +114,18 @@ def _json(text: str, pointer: str | None) -> list[JSON]:
 
 
 def _csv(config: ReaderConfig, text: str) -> Iterator[JSON]:
-    rows = csv.reader(io.StringIO(text), delimiter=_DELIMITERS.get(config.csv_delimiter or "COMMA", ","))
+    rows = _rows(text, _DELIMITERS.get(config.csv_delimiter or "COMMA", ","))
     headers = list(config.csv_headers or ()) if config.csv_header_location == "GIVEN" else next(rows, [])
     for row in rows:
         if row:
             yield {header: row[index] if index < len(row) else "" for index, header in enumerate(headers)}
+
+
+def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(io.StringIO(text), delimiter=delimiter)
+    except csv.Error as error:
+        raise _failed(f"The object is not CSV: {error}") from None
 
 
 def _failed(cause: str) -> StatesError:

@@ -17,7 +17,8 @@ from workflow_manager.exceptions import InvalidValueError
 JSON: TypeAlias = bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"] | None
 """A JSON value; lists and dicts inside the library, any Sequence or Mapping from callers."""
 
-_SCALARS = (str, int, float, bool, type(None))
+_MOST_DIGITS = 4300  # of an integer; Python reads and writes no longer ones
+_BEYOND = 10**_MOST_DIGITS
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
@@ -28,9 +29,8 @@ def check_json(value: object, what: str = "value") -> JSON:
     Tuples become lists and mappings dicts.
 
     Raises:
-        InvalidValueError: NaN, infinities, sets, bytes, keys that are not strings, cycles and foreign objects, naming
-        the
-            place within *what* as a JSON Pointer.
+        InvalidValueError: NaN, infinities, integers of more than 4,300 digits, sets, bytes, keys that are not strings,
+            cycles and foreign objects, naming the place within *what* as a JSON Pointer.
     """
     try:
         return _copy(value, what, "")
@@ -39,7 +39,9 @@ def check_json(value: object, what: str = "value") -> JSON:
 
 
 def _copy(value: object, what: str, path: str) -> JSON:
-    if value is None or value is True or value is False or type(value) is str or type(value) is int:
+    if value is None or value is True or value is False or type(value) is str:
+        return value
+    if type(value) is int and -_BEYOND < value < _BEYOND:
         return value
     if isinstance(value, dict | Mapping):
         out: dict[str, JSON] = {}
@@ -57,6 +59,8 @@ def _copy(value: object, what: str, path: str) -> JSON:
     if isinstance(value, str):
         return str(value)
     if isinstance(value, int):
+        if not -_BEYOND < value < _BEYOND:
+            raise InvalidValueError(what, path, f"an integer has at most {_MOST_DIGITS:,} digits")
         return int(value)
     raise InvalidValueError(what, path, f"a {type(value).__name__} is not a JSON value")
 

@@ -89,12 +89,17 @@ def _abort_children(w: Writer, branch: Branch) -> None:
     fork = branch.fork
     assert fork is not None
     for child in list(fork.children.values()):
-        if child.phase in (Phase.FAILED, Phase.ABORTED, Phase.LEFT):
+        if child.phase in (Phase.FAILED, Phase.LEFT) or child.aborted:
             continue
-        if child.fork is not None:
-            _abort_children(w, child)
-        type = None if child.state is None else _ABORTED.get(child.state.type)
-        if type is not None and child.phase not in (Phase.START, Phase.ABORTED):
-            w.write(type, child)
+        if child.phase is not Phase.ABORTED:  # else a history was cut short between the two events
+            _abort_state(w, child)
         if branch.current.type is StateType.MAP:
             w.write(E.MAP_ITERATION_ABORTED, child, {"index": child.index, "name": branch.current.name})
+
+
+def _abort_state(w: Writer, child: Branch) -> None:
+    if child.fork is not None:
+        _abort_children(w, child)
+    type = None if child.state is None else _ABORTED.get(child.state.type)
+    if type is not None and child.phase is not Phase.START:
+        w.write(type, child)

@@ -20,7 +20,7 @@ from workflow_manager.engine import decide_fork, decide_run
 from workflow_manager.engine.answer import answer_failure
 from workflow_manager.engine.decide_task import schedule, too_large
 from workflow_manager.engine.state import Branch, Phase
-from workflow_manager.engine.writer import Writer
+from workflow_manager.engine.writer import HistoryFullError, Writer
 from workflow_manager.history import HistoryEventType as E
 from workflow_manager.history import UnlistedEventType as U
 
@@ -35,11 +35,14 @@ def decide(w: Writer) -> None:
     limit = x.identity.limits.history_events
     while ready and not x.outcome.is_final:
         if limit is not None and x.last_id >= limit - 1:
-            _too_long(w, limit)
+            too_long(w)
             return
         branch = next(iter(ready.values()))
         sequence = x.sequence
-        _step(w, branch)
+        try:
+            _step(w, branch)
+        except HistoryFullError:  # one step may abort a thousand children
+            too_long(w)
         if x.sequence == sequence:  # a decision that writes nothing would be taken for ever
             raise AssertionError(f"nothing follows from {branch.phase!r} of branch {branch.path!r}")
 
@@ -51,7 +54,9 @@ def _step(w: Writer, branch: Branch) -> None:
         fail_state(w, branch, error)
 
 
-def _too_long(w: Writer, limit: int) -> None:
+def too_long(w: Writer) -> None:
+    """Write that the execution fails for the length of its history."""
+    limit = w.x.identity.limits.history_events
     cause = f"The execution reached the maximum number of history events ({limit})."
     w.write(E.EXECUTION_FAILED, w.x.root, {"error": ErrorName.RUNTIME.value, "cause": cause})
 

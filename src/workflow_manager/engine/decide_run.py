@@ -8,7 +8,7 @@ unlisted events.  Reading, writing and the children themselves are pending tasks
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from workflow_manager.asl.errors import ErrorName, StatesError
@@ -20,15 +20,15 @@ from workflow_manager.asl.scope import Scope
 from workflow_manager.asl.values import JSON, dumps, json_size
 from workflow_manager.engine.decide_fork import prepare, select_item
 from workflow_manager.engine.decide_task import failure_details
-from workflow_manager.engine.fold import token_of
+from workflow_manager.engine.fold import run_results, token_of
 from workflow_manager.engine.pending import PendingTask
 from workflow_manager.engine.reports import TaskFailed, TaskSucceeded
-from workflow_manager.engine.state import Branch, Fork
+from workflow_manager.engine.state import Branch, Fork, MapRun
 from workflow_manager.engine.writer import Writer
 from workflow_manager.history import HistoryEventType as E
 from workflow_manager.history import UnlistedEventType as U
 
-_THRESHOLD = "The specified tolerated failure threshold was exceeded"
+THRESHOLD_EXCEEDED = "The specified tolerated failure threshold was exceeded"
 _LIST = "listObjectsV2"
 
 
@@ -44,8 +44,8 @@ def begin(w: Writer, branch: Branch, state: CompiledState) -> None:
 
 def _start(w: Writer, branch: Branch, state: CompiledState, fork: Fork) -> None:
     scope = w.scope(branch)
-    count = _threshold(state, "ToleratedFailureCount", scope)
-    percentage = _threshold(state, "ToleratedFailurePercentage", scope)
+    count = threshold(state, "ToleratedFailureCount", scope)
+    percentage = threshold(state, "ToleratedFailurePercentage", scope)
     beside: dict[str, JSON] = {"reads": state.reads_items}
     if count is not None:
         beside["toleratedFailureCount"] = int(count)
@@ -56,7 +56,8 @@ def _start(w: Writer, branch: Branch, state: CompiledState, fork: Fork) -> None:
     w.write(E.MAP_RUN_STARTED, branch, {"mapRunArn": _arn(w, branch, state)}, beside=beside)
 
 
-def _threshold(state: CompiledState, field: str, scope: Scope) -> int | float | None:
+def threshold(state: CompiledState, field: str, scope: Scope) -> int | float | None:
+    """ToleratedFailureCount or ToleratedFailurePercentage, whichever *field* names; ``None`` where it is absent."""
     number = state.tolerated_failure_count if field.endswith("Count") else state.tolerated_failure_percentage
     value = None if number is None else number(scope)
     if value is not None and value < 0:
@@ -113,34 +114,47 @@ def _take_items(w: Writer, branch: Branch, state: CompiledState, task: PendingTa
     reader = _reader(state)
     config = reader.reader_config or ReaderConfig()
     asked: Mapping[str, Any] = task.input if isinstance(task.input, Mapping) else {}
-    items, more = _items(config, reader.resource, asked, answer, fork.run.pages)
-    items = [*(fork.items or []), *items] if fork.run.reading > 1 else items
+    items, more, schema = _items(config, reader.resource, asked, answer, fork.run)
+    before = fork.items or []
     limit = _max_items(w, branch, state, config)
-    if limit and len(items) >= limit:
-        items, more = items[:limit], []
+    if limit and len(before) + len(items) >= limit:
+        items, more = items[: limit - len(before)], []
     details: dict[str, Any] = {"items": items}
+    if schema is not None:
+        details["schema"] = schema
     if more:
         details["more"] = more
     else:
-        details["children"] = len(_batches(w, branch, state, items))
+        details["children"] = _count_read(w, branch, state, [*before, *items])
     w.note(U.ITEMS_READ, branch, **details)
 
 
+def _count_read(w: Writer, branch: Branch, state: CompiledState, items: list[JSON]) -> int:
+    """How many children there will be over *items*, which the state has not yet heard of."""
+    fork = branch.fork
+    assert fork is not None
+    before = fork.items
+    try:
+        return len(_batches(w, branch, state, items))
+    finally:
+        fork.items, fork.batches = before, None
+
+
 def _items(
-    config: ReaderConfig, resource: str, asked: Mapping[str, Any], answer: JSON, pages: list[Any]
-) -> tuple[list[JSON], list[JSON]]:
-    """The items in one answer of the reader, and what has still to be asked."""
+    config: ReaderConfig, resource: str, asked: Mapping[str, Any], answer: JSON, run: MapRun
+) -> tuple[list[JSON], list[JSON], list[str] | None]:
+    """The items in one answer of the reader, what has still to be asked, and the columns that a manifest names."""
     if resource.endswith(_LIST):
         items, token = listed_objects(answer)
-        return items, [{**asked, "ContinuationToken": token}] if token else []
+        return items, [{**asked, "ContinuationToken": token}] if token else [], None
     body = answer.get("Body", "") if isinstance(answer, Mapping) else ""
     key = str(asked.get("Key", ""))
     if config.input_type != "MANIFEST" or config.manifest_type == "ATHENA_DATA":
-        return read_items(config, body, key), []  # type: ignore[arg-type]
-    if "_schema" not in asked:
+        return read_items(config, body, key), [], None  # type: ignore[arg-type]
+    if run.schema is None:
         files, schema = manifest_files(body)  # type: ignore[arg-type]
-        return [], [{"Bucket": bucket, "Key": name, "_schema": schema} for bucket, name in files]
-    return inventory_items(body, key, asked["_schema"]), pages  # type: ignore[arg-type]
+        return [], [{"Bucket": bucket, "Key": name} for bucket, name in files], schema
+    return inventory_items(body, key, run.schema), run.pages, None  # type: ignore[arg-type]
 
 
 def _max_items(w: Writer, branch: Branch, state: CompiledState, config: ReaderConfig) -> int:
@@ -167,7 +181,7 @@ def go_on(w: Writer, branch: Branch) -> None:
     elif run.pages and not run.ready:
         w.note(U.READ_SCHEDULED, branch, resource=_reader(branch.current).resource, parameters=run.pages[0])
     elif run.is_over_threshold:
-        fail_run(w, branch, ErrorName.EXCEED_TOLERATED_FAILURE_THRESHOLD, _THRESHOLD)
+        fail_run(w, branch, ErrorName.EXCEED_TOLERATED_FAILURE_THRESHOLD, THRESHOLD_EXCEEDED)
     elif fork.may_start:
         _start_child(w, branch, fork)
     elif _writer_resource(branch.current) and not run.written:
@@ -234,21 +248,27 @@ def count_children(w: Writer, branch: Branch, state: CompiledState) -> int:
 
 
 def _group(w: Writer, branch: Branch, state: CompiledState, batcher: ItemBatcher, fork: Fork) -> list[Any]:
-    scope = w.scope(branch)
+    selected = (select_item(w, branch, fork, index, item) for index, item in enumerate(fork.items or []))
+    return group(state, batcher, w.scope(branch), selected)
+
+
+def group(
+    state: CompiledState, batcher: ItemBatcher, scope: Scope, selected: Iterable[JSON]
+) -> list[list[tuple[int, JSON]]]:
+    """The *selected* items in batches as *batcher* limits them, each with its index."""
     most = _size(state, "MaxItemsPerBatch", batcher.max_items_per_batch, batcher.max_items_per_batch_path, scope)
     most_bytes = _size(
         state, "MaxInputBytesPerBatch", batcher.max_input_bytes_per_batch, batcher.max_input_bytes_per_batch_path, scope
     )
-    batches: list[Any] = []
+    batches: list[list[tuple[int, JSON]]] = []
     size = 0
-    for index, item in enumerate(fork.items or []):
-        selected = select_item(w, branch, fork, index, item)
-        bytes_here = json_size(selected) + 1 if most_bytes else 0
+    for index, item in enumerate(selected):
+        bytes_here = json_size(item) + 1 if most_bytes else 0
         full = batches and ((most and len(batches[-1]) >= most) or (most_bytes and size + bytes_here > most_bytes))
         if full or not batches:
             batches.append([])
             size = 0
-        batches[-1].append((index, selected))
+        batches[-1].append((index, item))
         size += bytes_here
     return batches
 
@@ -296,7 +316,7 @@ def _write(w: Writer, branch: Branch, fork: Fork) -> None:
     prefix = str(where.get("Prefix", "")).rstrip("/")
     run = _uuid(f"{w.x.identity.execution_arn}/{branch.path}/{branch.entered_id}/{branch.attempt}")
     key = f"{prefix}/{run}/SUCCEEDED_0.json".lstrip("/")
-    body = dumps([result for result in fork.results if result is not None])
+    body = dumps(run_results(fork))
     w.note(
         U.WRITE_SCHEDULED,
         branch,

@@ -55,7 +55,7 @@ def schedule(w: Writer, branch: Branch, state: CompiledState) -> None:
         details: dict[str, Any] = {"input": branch.input}
     else:
         scope = w.scope(branch)
-        details = {"input": data.effective_input(scope), **_limits(state, scope)}
+        details = {"input": data.effective_input(scope), **time_limits(state, scope)}
         if state.credentials is not None:
             details["taskCredentials"] = _credentials(state.credentials(scope))
     if resource.kind is TaskKind.SERVICE:
@@ -78,8 +78,9 @@ def _credentials(value: Any) -> Any:
     return {"roleArn": value["RoleArn"]} if isinstance(value, Mapping) and "RoleArn" in value else {}
 
 
-def _limits(state: CompiledState, scope: Scope) -> dict[str, Any]:
-    limits: dict[str, Any] = {}
+def time_limits(state: CompiledState, scope: Scope) -> dict[str, int]:
+    """A task's time limits as AWS's events name them, in seconds; a limit that is no positive integer is an error."""
+    limits: dict[str, int] = {}
     for member, field, number in (
         ("timeoutInSeconds", "TimeoutSeconds", state.timeout_seconds),
         ("heartbeatInSeconds", "HeartbeatSeconds", state.heartbeat_seconds),

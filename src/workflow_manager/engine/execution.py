@@ -20,7 +20,7 @@ from workflow_manager.asl.resources import TaskKind
 from workflow_manager.asl.values import JSON
 from workflow_manager.engine import decide_run, decide_task
 from workflow_manager.engine.adopt import adopt
-from workflow_manager.engine.decide import decide
+from workflow_manager.engine.decide import decide, too_long
 from workflow_manager.engine.fold import fold
 from workflow_manager.engine.pending import ExecutionStatus, Outcome, PendingTask, PendingTimer, TimerKind
 from workflow_manager.engine.reports import (
@@ -35,7 +35,7 @@ from workflow_manager.engine.reports import (
 )
 from workflow_manager.engine.snapshot import dump, load
 from workflow_manager.engine.state import AWS_LIMITS, Branch, Changes, ExecutionState, Identity, Limits
-from workflow_manager.engine.writer import Writer, context_of
+from workflow_manager.engine.writer import HistoryFullError, Writer, context_of
 from workflow_manager.history import HistoryEvent, HistoryEventType, UnlistedEventType
 
 DEFAULT_ROLE_ARN = "arn:aws:iam::123456789012:role/workflow-manager"
@@ -169,12 +169,10 @@ class Execution:
         begun = len(self._events)
         if not self.outcome.is_final:
             writer = self._writer(report.at)
-            if isinstance(report, TimerFired):
-                self._timer_fired(writer, report)
-            elif isinstance(report, Aborted):
-                self._aborted(writer, report)
-            else:
-                self._task_report(writer, report)
+            try:
+                self._report(writer, report)
+            except HistoryFullError:
+                too_long(writer)
             if len(self._events) > begun:
                 decide(writer)
         return self._events[begun:]
@@ -188,6 +186,14 @@ class Execution:
 
     def _writer(self, at: datetime) -> Writer:
         return Writer(self._state, at, self._events)
+
+    def _report(self, w: Writer, report: Report) -> None:
+        if isinstance(report, TimerFired):
+            self._timer_fired(w, report)
+        elif isinstance(report, Aborted):
+            self._aborted(w, report)
+        else:
+            self._task_report(w, report)
 
     def _task_report(
         self, w: Writer, report: TaskSubmitted | TaskStarted | TaskSucceeded | TaskFailed | TaskHeartbeat
@@ -214,8 +220,8 @@ class Execution:
     def _timer_fired(self, w: Writer, report: TimerFired) -> None:
         x = self._state
         timer = x.timers.get(report.timer_id)
-        if timer is None:
-            return
+        if timer is None or (timer.kind is TimerKind.HEARTBEAT and report.at < timer.due):
+            return  # a heartbeat came while the timer fired, and started it again
         branch = x.branches[timer.branch]
         if timer.kind is TimerKind.WAIT:
             w.note(UnlistedEventType.WAIT_ENDED, branch)

@@ -69,7 +69,7 @@ def _fork_goes_on(fork: Fork) -> bool:
     if run.ended or run.is_over_threshold:
         return True
     if not run.ready:
-        return bool(run.pages)
+        return bool(run.pages) and not run.asking
     return fork.may_start or (fork.done == fork.length and not run.writing)
 
 
@@ -418,7 +418,7 @@ def _iteration_failed(x: ExecutionState, branch: Branch, event: HistoryEvent, de
     parent = branch.parent
     assert parent is not None
     parent.previous = branch.previous
-    branch.phase = Phase.ABORTED
+    branch.phase, branch.aborted = Phase.ABORTED, True
     x.ready.pop(parent.path, None)
     _fail_from_below(x, parent, branch.failure or Failure())
     settle(x, parent)
@@ -447,12 +447,12 @@ def _fork_succeeded(x: ExecutionState, branch: Branch, event: HistoryEvent, deta
     fork = branch.fork
     branch.phase = Phase.DONE
     if fork is not None and fork.run is not None:
-        branch.result = fork.written if fork.run.written else _run_results(fork)
+        branch.result = fork.written if fork.run.written else run_results(fork)
     else:
         branch.result = [] if fork is None else fork.results
 
 
-def _run_results(fork: Fork) -> JSON:
+def run_results(fork: Fork) -> JSON:
     """What the children that succeeded gave, in order."""
     assert fork.run is not None
     failed = frozenset(fork.run.failed_children)
@@ -465,6 +465,11 @@ def _aborted(x: ExecutionState, branch: Branch, event: HistoryEvent, details: Ma
     _withdraw(x, branch, keep_execution_timer=True)
     branch.phase = Phase.FAILED if failed else Phase.ABORTED
     branch.aborted, branch.result = failed, None
+
+
+def _iteration_aborted(x: ExecutionState, branch: Branch, event: HistoryEvent, details: Mapping[str, Any]) -> None:
+    _withdraw(x, branch, keep_execution_timer=True)
+    branch.phase, branch.aborted, branch.result = Phase.ABORTED, True, None
 
 
 def _withdraw(x: ExecutionState, branch: Branch, *, keep_execution_timer: bool = False) -> None:
@@ -552,6 +557,8 @@ def _read_scheduled(x: ExecutionState, branch: Branch, event: HistoryEvent, deta
     fork = branch.fork
     assert fork is not None and fork.run is not None
     branch.phase = Phase.WORKING
+    fork.run.pages = fork.run.pages[1:]  # what is asked now has no longer to be asked
+    fork.run.asking = True
     _run_task(x, branch, event, f"r{fork.run.reading}", parse_resource(details["resource"]), details.get("parameters"))
     fork.run.reading += 1
 
@@ -560,13 +567,16 @@ def _items_read(x: ExecutionState, branch: Branch, event: HistoryEvent, details:
     fork = branch.fork
     assert fork is not None and fork.run is not None
     _drop_run_tasks(x, branch)
-    items = details["items"]
-    fork.items = items
+    fork.run.asking = False
+    if fork.items is None:
+        fork.items = []
+    fork.items.extend(details["items"])
     fork.batches = None
+    fork.run.schema = details.get("schema", fork.run.schema)
     fork.run.pages = list(details.get("more", ()))
     if not fork.run.pages:
-        fork.run.total = len(items)
-        _children_known(fork, int(details.get("children", len(items))))
+        fork.run.total = len(fork.items)
+        _children_known(fork, int(details.get("children", fork.run.total)))
 
 
 CHILD_RESOURCE = TaskResource("workflow_manager:child", TaskKind.CHILD)
@@ -669,7 +679,6 @@ _HANDLERS: Mapping[Any, Handler] = {
             E.WAIT_STATE_ABORTED,
             E.PARALLEL_STATE_ABORTED,
             E.MAP_STATE_ABORTED,
-            E.MAP_ITERATION_ABORTED,
         ),
         _aborted,
     ),
@@ -683,6 +692,7 @@ _HANDLERS: Mapping[Any, Handler] = {
     E.MAP_STATE_STARTED: _map_started,
     E.MAP_ITERATION_SUCCEEDED: _iteration_succeeded,
     E.MAP_ITERATION_FAILED: _iteration_failed,
+    E.MAP_ITERATION_ABORTED: _iteration_aborted,
     E.MAP_RUN_STARTED: _map_run_started,
     _U.STATE_FAILED: _state_failed,
     _U.RETRY_SCHEDULED: _retry_scheduled,

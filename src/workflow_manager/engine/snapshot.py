@@ -37,12 +37,14 @@ _BRANCH = (
 )
 _FORK = ("active", "concurrency", "done", "length", "results", "started", "started_id", "written")
 _RUN = (
+    "asking",
     "ended",
     "failed",
     "failed_children",
     "pages",
     "reading",
     "ready",
+    "schema",
     "succeeded",
     "tolerated",
     "tolerated_percentage",
@@ -123,8 +125,10 @@ def _dump_fork(fork: Fork) -> dict[str, JSON]:
     document["children"] = list(fork.children)
     document["freed"] = list(fork.freed)
     if run is not None:
-        document["items"] = fork.items if run.reading else None
-        document["run"] = {name: getattr(run, name) for name in _RUN}
+        document["items"] = list(fork.items) if run.reading and fork.items is not None else None
+        about = {name: getattr(run, name) for name in _RUN}
+        about["failed_children"] = list(run.failed_children)  # it grows in place
+        document["run"] = about
     return document
 
 
@@ -162,10 +166,11 @@ def _load_fork(document: Mapping[str, Any]) -> Fork:
     fork.results = list(document["results"])
     fork.freed.extend(document["freed"])
     if "run" in document:
-        fork.items = document["items"]
+        fork.items = None if document["items"] is None else list(document["items"])
         fork.run = MapRun(None, None)
         for name in _RUN:
             setattr(fork.run, name, document["run"][name])
+        fork.run.failed_children = list(fork.run.failed_children)
     return fork
 
 

@@ -91,7 +91,7 @@ class Branch:
         self.failure: Failure | None = None
         self.reported = False  # whether no retrier is asked any more: MapStateFailed, ParallelStateFailed stand written
         self.final = False  # whether no catcher is asked either: the failure is a catcher's own
-        self.aborted = False  # whether a failed branch's state has been reported as aborted
+        self.aborted = False  # whether the end is told: a failed branch's state, an iteration, written as aborted
         self.token: str | None = None  # of the pending task
         self.timers: tuple[str, ...] = ()  # ids of the pending timers
         self.fork: Fork | None = None
@@ -154,12 +154,14 @@ class MapRun:
     """What the children of a distributed Map have come to."""
 
     __slots__ = (
+        "asking",
         "ended",
         "failed",
         "failed_children",
         "pages",
         "reading",
         "ready",
+        "schema",
         "succeeded",
         "tolerated",
         "tolerated_percentage",
@@ -172,6 +174,8 @@ class MapRun:
         self.tolerated = tolerated
         self.tolerated_percentage = tolerated_percentage
         self.reading = 0  # how often the reader has been asked
+        self.asking = False  # whether its answer is awaited
+        self.schema: list[str] | None = None  # the columns that an inventory's manifest names
         self.pages: list[JSON] = []  # what the reader has still to be asked
         self.ready = False  # whether the items are known
         self.total = 0  # items
@@ -201,7 +205,11 @@ class MapRun:
 
 @attrs.define(eq=False)
 class Changes:
-    """What has become pending, or is no longer, since they were last taken."""
+    """
+    What has become pending, or is no longer, since they were last taken.
+
+    *timers* holds those that were started again, too; *withdrawn_timers* may name some that came and went in between.
+    """
 
     tasks: dict[str, PendingTask] = attrs.field(factory=dict)
     withdrawn: list[str] = attrs.field(factory=list)
@@ -312,6 +320,7 @@ class ExecutionState:
     def drop_timers(self, branch: Branch) -> None:
         """No timer of *branch* runs any more."""
         for timer_id in branch.timers:
-            if self.timers.pop(timer_id, None) is not None and self.changes.timers.pop(timer_id, None) is None:
+            if self.timers.pop(timer_id, None) is not None:
+                self.changes.timers.pop(timer_id, None)  # it may have run before and only have been started again
                 self.changes.withdrawn_timers.append(timer_id)
         branch.timers = ()

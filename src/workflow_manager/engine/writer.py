@@ -15,18 +15,32 @@ from workflow_manager.engine.fold import fold, token_of
 from workflow_manager.engine.state import Branch, ExecutionState
 from workflow_manager.history import HistoryEvent, HistoryEventType, UnlistedEventType
 
+_ENDS = frozenset(
+    {
+        HistoryEventType.EXECUTION_SUCCEEDED,
+        HistoryEventType.EXECUTION_FAILED,
+        HistoryEventType.EXECUTION_TIMED_OUT,
+        HistoryEventType.EXECUTION_ABORTED,
+    }
+)
 _RETRYING = frozenset({StateType.TASK, StateType.PARALLEL, StateType.MAP})
+
+
+class HistoryFullError(Exception):
+    """There is room for one more event, which has to be the execution's last one."""
 
 
 class Writer:
     """Writes events at the time *at* into *events* and folds them into *state*."""
 
-    __slots__ = ("at", "events", "x")
+    __slots__ = ("_last", "at", "events", "x")
 
     def __init__(self, x: ExecutionState, at: datetime, events: list[HistoryEvent]) -> None:
         self.x = x
         self.at = at
         self.events = events
+        limit = x.identity.limits.history_events
+        self._last = float("inf") if limit is None else limit - 1
 
     def write(
         self,
@@ -39,7 +53,14 @@ class Writer:
         beside: Mapping[str, JSON] | None = None,
         path: str | None = None,
     ) -> HistoryEvent:
-        """Write an event that hangs on *previous*, or on the branch's last one; *path* is that of a branch to come."""
+        """
+        Write an event that hangs on *previous*, or on the branch's last one; *path* is that of a branch to come.
+
+        Raises:
+            HistoryFullError: the history has room only for the end of the execution, which this is not.
+        """
+        if self.x.last_id >= self._last and type not in _ENDS:
+            raise HistoryFullError
         event = HistoryEvent(
             self.x.last_id + 1,
             branch.previous if previous is None else previous,

@@ -168,7 +168,7 @@ def simulate(
         execution = Execution.start(machine, check_input(input, limits), at=at, **identity)
     else:
         execution, at = _resume(machine, resume_from, identity)
-    world = _World(handler, at)
+    world = _World(handler, at, limits)
     world.adopt(execution)
     world.run()
     outcome = execution.outcome
@@ -236,8 +236,9 @@ def _handler(tasks: Tasks | None) -> Handler:
 class _World:
     """Executions that share one virtual clock; children of Map Runs beside their parents."""
 
-    def __init__(self, handler: Handler, now: datetime) -> None:
+    def __init__(self, handler: Handler, now: datetime, limits: Limits) -> None:
         self.now = now
+        self._limits = limits
         self._handler = handler
         self._news: deque[tuple[Execution, Report]] = deque()
         self._calls: deque[tuple[Execution, PendingTask]] = deque()
@@ -317,6 +318,7 @@ class _World:
             task.input,
             name=f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:32]}",
             at=self.now,
+            limits=self._limits,
             map_item=parent.child_item(task.token),
         )
         self._parents[id(child)] = (parent, task.token)

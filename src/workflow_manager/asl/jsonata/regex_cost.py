@@ -60,8 +60,9 @@ def _starts_at_beginning(items: list[Any]) -> bool:
 class _Cost:
     """Walks a pattern from its end to its beginning, since what follows decides."""
 
-    def __init__(self, ignore_case: bool) -> None:
+    def __init__(self, ignore_case: bool, begins: dict[int, tuple[frozenset[int], bool]] | None = None) -> None:
         self.ignore_case = ignore_case
+        self._begins: dict[int, tuple[frozenset[int], bool]] = {} if begins is None else begins
         self.choices = 0  # ambiguous parts within a repetition
         self.ambiguous = 0  # ambiguous repetitions without end outside
         self.scans = False  # may it run over a text and fail after that?
@@ -115,7 +116,7 @@ class _Cost:
     def _repeat(self, value: Any, follow: frozenset[int], repeated: bool) -> tuple[frozenset[int], bool]:
         least, most, body = value
         again = most > 1
-        first, empty = _Cost(self.ignore_case).sequence(list(body), frozenset(), False)  # only to learn what begins it
+        first, empty = self._beginning(body)
         self.sequence(list(body), first | follow if again else follow, repeated or again)
         if again and empty and most < _MANY:
             # turns may be empty, so the text does not bound them
@@ -123,6 +124,13 @@ class _Cost:
         if most > least:
             self._vary(most - least, first, follow, repeated)
         return first, empty or least == 0
+
+    def _beginning(self, body: Any) -> tuple[frozenset[int], bool]:
+        """What may begin *body*, and whether it may be empty; learned once, or nested repetitions would take for ever."""
+        if id(body) not in self._begins:
+            learner = _Cost(self.ignore_case, self._begins)
+            self._begins[id(body)] = learner.sequence(list(body), frozenset(), repeated=False)
+        return self._begins[id(body)]
 
     def _vary(self, turns: int, first: frozenset[int], follow: frozenset[int], repeated: bool) -> None:
         """Count a repetition that may take more or fewer *turns*."""

@@ -168,6 +168,9 @@ _TOGETHER: Mapping[StateType, Callable[[Judge, Mapping[str, JSON], str], None]] 
 }
 
 
+_ALLOWED = "Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map"  # in AWS's order
+
+
 def check_state(judge: Judge, state: Mapping[str, JSON], where: str) -> None:
     """Judge one state at *where* by itself; where it leads and what is nested in it is judged elsewhere."""
     said = state.get("Type")
@@ -176,8 +179,7 @@ def check_state(judge: Judge, state: Mapping[str, JSON], where: str) -> None:
         if "Type" not in state:
             judge.error(where, "These fields are required: [Type]")
         else:
-            allowed = ", ".join(StateType)
-            judge.error(f"{where}/Type", f"The field 'Type' should have one of these values: [{allowed}], not {said!r}")
+            judge.error(f"{where}/Type", f"The field 'Type' should have one of these values: [{_ALLOWED}]")
         return
     fields = FIELDS[kind]
     check_fields(judge, state, where, fields)
