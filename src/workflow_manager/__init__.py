@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         PageTokenError,
         Problem,
         Severity,
+        StoreError,
         TaskError,
         UnknownResourceError,
         WaitTimeoutError,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     )
     from workflow_manager.protocols import Store, TaskRunner, WorkflowManager
     from workflow_manager.stores.memory import MemoryStore
+    from workflow_manager.stores.sqlite import SQLiteStore
 
 _HOMES = {
     "workflow_manager.asl.machine": ("StateMachine",),
@@ -55,6 +57,7 @@ _HOMES = {
         "PageTokenError",
         "Problem",
         "Severity",
+        "StoreError",
         "TaskError",
         "UnknownResourceError",
         "WaitTimeoutError",
@@ -78,6 +81,7 @@ _HOMES = {
     ),
     "workflow_manager.protocols": ("Store", "TaskRunner", "WorkflowManager"),
     "workflow_manager.stores.memory": ("MemoryStore",),
+    "workflow_manager.stores.sqlite": ("SQLiteStore",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -98,10 +102,12 @@ __all__ = [
     "PageTokenError",
     "Problem",
     "ResourceType",
+    "SQLiteStore",
     "Severity",
     "StateMachine",
     "StateResource",
     "Store",
+    "StoreError",
     "TaskError",
     "TaskRunner",
     "UnknownResourceError",

@@ -84,6 +84,18 @@ class PageTokenError(WorkflowManagerError, ValueError):
         self.reason = reason
 
 
+class StoreError(WorkflowManagerError):
+    """
+    The place where a store keeps things cannot be read or written; *reason* says why, *store* which place it is.
+
+    Whatever was to be written then has been written whole or not at all.
+    """
+
+    def __init__(self, store: str, reason: str) -> None:
+        super().__init__(f"{store}: {reason}")
+        self.store, self.reason = store, reason
+
+
 class UnknownResourceError(WorkflowManagerError, LookupError):
     """A state names a resource that nobody here can run."""
 

@@ -218,6 +218,44 @@ class Store(DefinitionStore, StateResourceStore, WorkflowStore, Protocol):
     """
 
 
+@attrs.frozen(kw_only=True)
+class Snapshot:
+    """What a driver kept of a workflow at *revision*: *value* holds what the first *position* stored events led to."""
+
+    revision: int
+    position: int
+    value: JSON
+
+
+@runtime_checkable
+class SnapshotStore(Protocol):
+    """
+    What a store may do besides: keep the latest snapshot of a workflow, so that a long history need not be read again.
+
+    A snapshot is a cache.  A store may drop it at any time, and does when the workflow ends or is deleted; whoever
+    loads none, or one that he cannot use, reads the history.
+    """
+
+    def save_snapshot(self, workflow_id: str, revision: int, position: int, snapshot: JSON) -> None:
+        """
+        Keep *snapshot* in place of the one before.
+
+        Nothing happens if there is no such workflow, if it has ended, or if its stored revision is not *revision*.
+
+        Raises:
+            InvalidValueError: *snapshot* is not JSON.
+        """
+        ...
+
+    def load_snapshot(self, workflow_id: str) -> Snapshot | None:
+        """
+        The latest snapshot, if any; the value is the caller's own.
+
+        It may be of an older revision than is stored: the events after its ``position`` are what it lacks.
+        """
+        ...
+
+
 @runtime_checkable
 class TaskRunner(Protocol):
     """

@@ -1,0 +1,1 @@
+"""Workflow managers: what decides and carries out, over a store."""

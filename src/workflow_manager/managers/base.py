@@ -1,0 +1,285 @@
+"""
+The manager that runs workflows by this library's own engine, over any store and any runner.
+
+The local manager and the AWS Batch manager are this one with different hands.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+
+import attrs
+
+from workflow_manager.asl.machine import ABSENT, Absent, StateMachine
+from workflow_manager.asl.values import JSON, check_json
+from workflow_manager.engine import AWS_LIMITS, Limits
+from workflow_manager.engine.reports import Aborted, TaskFailed, TaskHeartbeat, TaskSucceeded
+from workflow_manager.exceptions import (
+    ConflictError,
+    InvalidValueError,
+    ManagerClosedError,
+    NotFoundError,
+    WorkflowStatusError,
+)
+from workflow_manager.managers.admission import Admission, Need
+from workflow_manager.managers.driver import Driver
+from workflow_manager.managers.job_cache import JobCache
+from workflow_manager.managers.live import Listener
+from workflow_manager.managers.resume import default_start, latest_input
+from workflow_manager.managers.standing import machine_of
+from workflow_manager.models import Workflow, WorkflowDefinition, WorkflowStatus
+from workflow_manager.protocols import Store, TaskRunner
+
+logger = logging.getLogger("workflow_manager")
+
+_KEYS = uuid.UUID("6f1d2c2e-9a53-5c0e-8b8e-0f6a3b1f7d42")  # the namespace of ids that are made from idempotency keys
+_LINK_TRIES = 100
+
+
+def utc_now() -> datetime:
+    """The present time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class EngineWorkflowManager:
+    """
+    A :class:`workflow_manager.protocols.WorkflowManager` whose workflows are decided here and done by *runner*.
+
+    *name* is what definitions call this manager.  *clock* gives the present time (aware, UTC).  *limits* are the
+    engine's. *listeners* are called with (workflow, event) for every event once it is committed, in order, one
+    workflow's one at a time; they must be quick and must not wait for workflows.
+
+    Nothing happens here by itself: somebody must call :meth:`update_workflow_summary` for a workflow to hear of its
+    tasks and timers.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        runner: TaskRunner,
+        *,
+        name: str,
+        clock: Callable[[], datetime] | None = None,
+        limits: Limits = AWS_LIMITS,
+        listeners: Iterable[Listener] = (),
+    ) -> None:
+        self.name = name
+        self.store = store
+        self.listeners: list[Listener] = list(listeners)
+        self._clock = clock or utc_now
+        self._limits = limits
+        self._admission = Admission()
+        self._closed = False
+        self._driver = self._make_driver(store, runner)
+        self._jobs = JobCache(self._driver.history)
+
+    def _make_driver(self, store: Store, runner: TaskRunner) -> Driver:
+        return Driver(store, runner, clock=self._clock, limits=self._limits, listeners=self.listeners)
+
+    def on_event(self, listener: Listener) -> Listener:
+        """Add a listener; returns it, so that this can be used as a decorator."""
+        self.listeners.append(listener)
+        return listener
+
+    def check_resource(self, need: Need, namespace: str) -> None:
+        """
+        Make sure that a resource can be found; a subclass that knows better than "yes" says so here.
+
+        Raises:
+            UnknownResourceError: it cannot.
+        """
+
+    # Starting
+
+    def create_workflow(
+        self,
+        definition: WorkflowDefinition,
+        input: JSON,
+        *,
+        namespace: str = "",
+        queue: str = "default",
+        tags: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Workflow:
+        """See :meth:`workflow_manager.protocols.WorkflowManager.create_workflow`; nothing is stored when it raises."""
+        self._check_open()
+        workflow_id = str(uuid.uuid4())
+        if idempotency_key is not None:
+            workflow_id = str(uuid.uuid5(_KEYS, f"{definition.name}\n{idempotency_key}"))
+            known = self._known(workflow_id)
+            if known is not None:
+                return known
+        self._admit(definition.state_machine, namespace)
+        if definition.manager != self.name:  # whoever reads the workflow must find the manager that runs it
+            definition = attrs.evolve(definition, manager=self.name)
+        now = self._clock()
+        workflow = Workflow(
+            id=workflow_id,
+            workflow_definition=definition,
+            created_at=now,
+            last_updated=now,
+            namespace=namespace,
+            queue=queue,
+            input=check_json(input, "input"),
+            tags={**definition.default_tags, **(tags or {})},
+            idempotency_key=idempotency_key or "",
+        )
+        try:
+            return self._begin(workflow)
+        except ConflictError:
+            known = self._known(workflow_id)
+            if idempotency_key is None or known is None:
+                raise
+            return known
+
+    def _begin(self, workflow: Workflow) -> Workflow:
+        logger.info("workflow %s: starting %s", workflow.id, workflow.workflow_definition.name)
+        committed = self._driver.begin(workflow)
+        return attrs.evolve(committed, input=check_json(committed.input))  # the caller's own, to change as they like
+
+    def _known(self, workflow_id: str) -> Workflow | None:
+        try:
+            return self.store.get_workflow(workflow_id)
+        except NotFoundError:
+            return None
+
+    def _admit(self, machine: StateMachine, namespace: str) -> None:
+        for need in self._admission.needs(machine):
+            self.check_resource(need, namespace)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the manager takes no more work."""
+        return self._closed
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ManagerClosedError(f"the {self.name} manager is closed")
+
+    # Retrying
+
+    def retry_workflow(
+        self, workflow: Workflow, *, start_at: str | None = None, input: JSON | Absent = ABSENT
+    ) -> Workflow:
+        """
+        See :meth:`workflow_manager.protocols.WorkflowManager.retry_workflow`.
+
+        The new workflow begins without the variables that the old one had assigned.
+
+        Raises:
+            WorkflowStatusError: also when a retry of it, or of one of its retries, is still going.
+        """
+        self._check_open()
+        original = self.store.get_workflow(workflow.id)
+        self._check_done(original)
+        machine = original.workflow_definition.state_machine
+        history = self._driver.history(original.id) if start_at is None or input is ABSENT else []
+        start = default_start(original, history) if start_at is None else start_at
+        if start not in machine.states:
+            raise InvalidValueError("retry", "/start_at", f"there is no state {start!r} at the top level")
+        given = latest_input(start, history) if isinstance(input, Absent) else check_json(input, "input")
+        now = self._clock()
+        retry = Workflow(
+            id=str(uuid.uuid4()),
+            workflow_definition=original.workflow_definition,
+            created_at=now,
+            last_updated=now,
+            namespace=original.namespace,
+            queue=original.queue,
+            input=given,
+            tags=original.tags,
+            retry_for=original.id,
+            start_at="" if start == machine.start_at else start,
+        )
+        self._admit(machine_of(retry), original.namespace)
+        retry = self._begin(retry)
+        self._link(original, retry.id)
+        return retry
+
+    def _check_done(self, workflow: Workflow) -> None:
+        """Refuse while *workflow* or any of those that retry it, and so on, is still going."""
+        pending, seen = [workflow], {workflow.id}
+        while pending:
+            current = pending.pop()
+            if not current.status.is_final:
+                raise WorkflowStatusError("retry", current.id, current.status.value)
+            for retry_id in current.retries:
+                known = None if retry_id in seen else self._known(retry_id)
+                if known is not None:
+                    seen.add(retry_id)
+                    pending.append(known)
+
+    def _link(self, original: Workflow, retry_id: str) -> None:
+        for _ in range(_LINK_TRIES):
+            if retry_id in original.retries:
+                return
+            try:
+                self.store.save_workflow(attrs.evolve(original, retries=(*original.retries, retry_id)))
+                return
+            except ConflictError:
+                original = self.store.get_workflow(original.id)
+        raise ConflictError("workflow", original.id, original.revision)
+
+    # Ending
+
+    def cancel_workflow(self, workflow: Workflow, *, reason: str) -> Workflow:
+        """See :meth:`workflow_manager.protocols.WorkflowManager.cancel_workflow`."""
+        self._check_open()
+        stored = self.store.get_workflow(workflow.id)
+        if not stored.status.is_final:
+            self._driver.settle(workflow.id, [Aborted(self._clock(), None, reason)])
+            stored = self.store.get_workflow(workflow.id)
+        if stored.status is not WorkflowStatus.CANCELLED:
+            raise WorkflowStatusError("cancel", stored.id, stored.status.value)
+        return stored
+
+    # Looking
+
+    def update_workflow_summary(self, workflow: Workflow) -> Workflow:
+        """See :meth:`workflow_manager.protocols.WorkflowManager.update_workflow_summary`."""
+        stored = self._refreshed(workflow)
+        return attrs.evolve(stored, last_job=self._jobs.last_job(stored))
+
+    def update_workflow_history(self, workflow: Workflow) -> Workflow:
+        """See :meth:`workflow_manager.protocols.WorkflowManager.update_workflow_history`."""
+        stored = self._refreshed(workflow)
+        jobs, last_job = self._jobs.jobs(stored)
+        return attrs.evolve(stored, jobs=jobs, last_job=last_job)
+
+    def _refreshed(self, workflow: Workflow) -> Workflow:
+        stored = self.store.get_workflow(workflow.id)
+        is_final = stored.status.is_final
+        if not self._closed and (not is_final or self._driver.is_live(stored.id)):  # another driver may have ended it
+            self._driver.refresh(stored)
+        return stored if is_final else self.store.get_workflow(workflow.id)
+
+    # Answers from outside
+
+    def send_task_success(self, token: str, output: JSON) -> None:
+        """
+        Answer a task that waits for its token to come back (AWS API: SendTaskSuccess).
+
+        A task that is pending no longer is left alone.
+
+        Raises:
+            InvalidValueError: *output* is not JSON.
+            NotFoundError: the token is of no workflow in this manager's store.
+        """
+        self._answer(TaskSucceeded(token, self._clock(), check_json(output, "output")))
+
+    def send_task_failure(self, token: str, error: str | None = None, cause: str | None = None) -> None:
+        """As :meth:`send_task_success`, with an error name and a cause (AWS API: SendTaskFailure)."""
+        self._answer(TaskFailed(token, self._clock(), error, cause))
+
+    def send_task_heartbeat(self, token: str) -> None:
+        """Say that the task is alive (AWS API: SendTaskHeartbeat)."""
+        self._answer(TaskHeartbeat(token, self._clock()))
+
+    def _answer(self, report: TaskSucceeded | TaskFailed | TaskHeartbeat) -> None:
+        self._check_open()
+        workflow_id = report.token.partition(".")[0]  # a token begins with its execution's name
+        if not self.store.get_workflow(workflow_id).status.is_final:
+            self._driver.settle(workflow_id, [report])

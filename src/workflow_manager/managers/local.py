@@ -1,0 +1,273 @@
+"""The local manager: workflows run in this process, by functions, coroutines and commands."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+from workflow_manager.asl.resources import IntegrationPattern, TaskKind
+from workflow_manager.asl.values import JSON
+from workflow_manager.engine import AWS_LIMITS, Limits
+from workflow_manager.engine.pending import PendingTask, PendingTimer
+from workflow_manager.engine.reports import Report, TaskFailed, TimerFired
+from workflow_manager.exceptions import InvalidValueError
+from workflow_manager.managers.admission import Need
+from workflow_manager.managers.base import EngineWorkflowManager, utc_now
+from workflow_manager.managers.driver import Driver
+from workflow_manager.managers.leases import Leases
+from workflow_manager.managers.live import Listener, Live
+from workflow_manager.managers.local_runner import LocalError, LocalRunner
+from workflow_manager.managers.resources import Resources
+from workflow_manager.managers.timers import Timers
+from workflow_manager.models import ManagerName, Workflow, WorkflowQuery, WorkflowStatus
+from workflow_manager.protocols import Store
+
+logger = logging.getLogger("workflow_manager")
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 30.0  # seconds before what has failed is tried again
+_PAGE = 1000
+
+Task = Callable[..., object] | str
+
+
+class LocalDriver(Driver):
+    """A driver that nobody has to poll: tasks post their news, and timers have a thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        runner: LocalRunner,
+        *,
+        timers: Timers,
+        clock: Callable[[], datetime],
+        limits: Limits,
+        listeners: list[Listener],
+    ) -> None:
+        super().__init__(store, runner, clock=clock, limits=limits, listeners=listeners, adopts=False)
+        self._local_runner, self._timers = runner, timers
+
+    def timers_changed(self, workflow_id: str, timers: Sequence[PendingTimer], withdrawn: Sequence[str]) -> None:
+        for timer_id in withdrawn:
+            self._timers.cancel((workflow_id, timer_id))
+        for timer in timers:
+            self._timers.set((workflow_id, timer.id), timer.due, partial(self._fire, workflow_id, timer.id))
+
+    def _fire(self, workflow_id: str, timer_id: str) -> None:
+        if self.is_live(workflow_id):  # else it has ended elsewhere
+            self.deliver(workflow_id, (TimerFired(timer_id, self._clock()),))
+
+    def tasks_ended(self, live: Live, workflow: Workflow, tokens: Sequence[str]) -> None:
+        self._local_runner.withdraw(workflow, tokens)
+
+    def refresh(self, stored: Workflow) -> None:
+        """News comes by itself; what is left to see is whether another driver has been at work."""
+        live = self._lives.get(stored.id)
+        if live is not None:
+            with live.lock:
+                if self._catch_up(live, stored):
+                    self._try_to_settle(live)
+            self._go_on(live)
+
+    def trouble(self, workflow_id: str, count: int) -> None:
+        pause = min(_FIRST_PAUSE * 2 ** (count - 1), _LONGEST_PAUSE)
+        due = self._clock() + timedelta(seconds=pause)
+        self._timers.set((workflow_id, None), due, partial(self.again, workflow_id))
+
+
+class LocalWorkflowManager(EngineWorkflowManager):
+    """
+    Runs workflows in this process, over any store.
+
+    Args:
+        store: where definitions, state resources and workflows are kept.
+        tasks: what does the work, by resource as the definition names it.  A function is called with the task's input
+            (its own copy), or with input and :class:`workflow_manager.managers.context.TaskContext`, and returns the
+            output, any JSON value; ``async def`` functions share one event loop; a text
+            ``python:package.module:function`` is imported, ``exec:command arguments`` runs a command.  A resource that
+            is not here is looked up as a state resource in the workflow's namespace, whose uri is such a text.
+        max_workers: how many tasks may run on threads at once.
+        concurrency: how many tasks of one resource, as the definition names it, may run at once; those beyond wait in
+            order.
+        owner: a name for this process, if others share the store: every workflow is leased to it while it runs here,
+            so that :meth:`recover` elsewhere leaves it alone.  A process that is started again under the same name has
+            its leases back at once; anybody else has to wait until they expire.
+        lease_seconds: how long such a lease is good for; it is renewed after a third of that.
+        clock: the present time, aware, in UTC.
+        limits: the engine's.
+        listeners: see :class:`EngineWorkflowManager`.
+
+    A task fails with the error that its :class:`workflow_manager.exceptions.TaskError` names, else with the name of its
+    exception's class.  A task that runs longer than a moment is told as started at once, a short one together with its
+    end.
+
+    Use it as a context manager, or call :meth:`close`.  Workflows that are not done then stay as they are stored;
+    :meth:`recover` goes on with them.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        tasks: Mapping[str, Task] | None = None,
+        *,
+        max_workers: int = 32,
+        concurrency: Mapping[str, int] | None = None,
+        owner: str | None = None,
+        lease_seconds: float = 60.0,
+        clock: Callable[[], datetime] | None = None,
+        limits: Limits = AWS_LIMITS,
+        listeners: Iterable[Listener] = (),
+    ) -> None:
+        _check_count("max_workers", max_workers)
+        for resource, limit in (concurrency or {}).items():
+            _check_count(f"concurrency/{resource}", limit)
+        clock = clock or utc_now
+        self._resources = Resources(tasks or {}, store)
+        self._timers = Timers(clock)
+        self._leases = None if owner is None else Leases(store, owner, lease_seconds)
+        self._renewing = False
+        self._runner = LocalRunner(
+            self._resources,
+            self._hear,
+            timers=self._timers,
+            clock=clock,
+            context_of=self._context_of,
+            max_workers=max_workers,
+            concurrency=concurrency or {},
+        )
+        super().__init__(
+            store, self._runner, name=ManagerName.LOCAL.value, clock=clock, limits=limits, listeners=listeners
+        )
+
+    def _make_driver(self, store: Store, runner: object) -> Driver:
+        return LocalDriver(
+            store,
+            self._runner,
+            timers=self._timers,
+            clock=self._clock,
+            limits=self._limits,
+            listeners=self.listeners,
+        )
+
+    def _hear(self, workflow_id: str, reports: Sequence[Report], here: bool) -> None:
+        if here:
+            self._driver.deliver(workflow_id, reports)
+        else:
+            self._driver.post(workflow_id, reports)
+            self._timers.soon(partial(self._driver.go_on, workflow_id))
+
+    def _context_of(self, workflow_id: str, token: str) -> JSON:
+        return self._driver.context_of(workflow_id, token)
+
+    def check_resource(self, need: Need, namespace: str) -> None:
+        """See :meth:`EngineWorkflowManager.check_resource`."""
+        self._resources.find(need.resource, state=need.state, namespace=namespace)
+
+    def recover(self) -> tuple[str, ...]:
+        """
+        Take over the unfinished workflows of local managers that are gone, and return their ids.
+
+        Tasks that had begun fail with ``Local.WorkerLost``, which the definition's own Retry may answer; all other
+        pending work begins, timers included.  Workflows that another owner holds a lease on are left alone; without an
+        ``owner`` there are no leases, and this must only be called when no other process runs local workflows of this
+        store.
+        """
+        self._check_open()
+        found = [*self._unfinished(WorkflowStatus.RUNNING), *self._unfinished(WorkflowStatus.QUEUED)]
+        return tuple(workflow_id for workflow_id in found if self._adopt(workflow_id))
+
+    def _adopt(self, workflow_id: str) -> bool:
+        """Take one workflow over, unless it is driven here, or somebody else's."""
+        if self._driver.is_live(workflow_id) or not self._lease(workflow_id):
+            return False
+        try:
+            self._driver.adopt(workflow_id, self._lost)
+        except Exception:
+            logger.exception("workflow %s could not be taken over", workflow_id)
+            return False
+        return True
+
+    def _begin(self, workflow: Workflow) -> Workflow:
+        begun = super()._begin(workflow)
+        if not begun.status.is_final:
+            self._lease(begun.id)
+        return begun
+
+    def _lease(self, workflow_id: str) -> bool:
+        """Lease the workflow, where this manager has an owner; ``False`` if somebody else has."""
+        if self._leases is None:
+            return True
+        if not self._renewing:
+            self._renewing = True
+            self._renew_later(self._leases)
+        return self._leases.take(workflow_id)
+
+    def _renew_later(self, leases: Leases) -> None:
+        def renew() -> None:
+            self._renew_later(leases)
+            leases.renew(self._driver.is_live)
+
+        self._timers.set(leases, self._clock() + timedelta(seconds=leases.ttl_seconds / 3), renew)
+
+    def _unfinished(self, status: WorkflowStatus) -> list[str]:
+        found: list[str] = []
+        token: str | None = None
+        while True:
+            page = self.store.list_workflows(
+                WorkflowQuery(status=status, oldest_first=True, summary_only=True, limit=_PAGE, page_token=token)
+            )
+            found.extend(workflow.id for workflow in page if workflow.workflow_definition.manager == self.name)
+            token = page.next
+            if token is None:
+                return found
+
+    def _lost(self, task: PendingTask) -> TaskFailed | None:
+        waits = task.submitted and task.resource.pattern is IntegrationPattern.WAIT_FOR_TASK_TOKEN
+        if not task.started or waits or task.resource.kind is TaskKind.CHILD:
+            return None
+        return TaskFailed(
+            task.token, self._clock(), LocalError.WORKER_LOST.value, "the process that ran the task has ended"
+        )
+
+    def wait_for_end(self, workflow_id: str, seconds: float) -> bool | None:
+        """
+        Return when the workflow has ended, at the latest after so many *seconds*; for :func:`workflow_manager.wait`.
+
+        ``True``: it has ended; ``False``: the time is over; ``None``, at once: it is not driven here, so nobody would
+        be told of its end.
+        """
+        done = self._driver.done(workflow_id)
+        if done is not None:
+            return done.wait(seconds)
+        return True if self.store.get_workflow(workflow_id).status.is_final else None
+
+    def close(self, *, wait: bool = True) -> None:
+        """
+        Take no more work.  Tasks that wait do not begin any more.
+
+        With *wait*, return when the tasks that are running have ended and their answers are stored; without, tell them
+        that they are cancelled and return at once.
+        """
+        self._closed = True
+        self._runner.close(wait=wait)
+        self._timers.close(wait=wait)
+        if self._leases is not None:
+            self._leases.release()
+        for done in self._driver.done_events():
+            done.set()  # nobody waits for what does not go on
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(wait=exc_type is None)
+
+
+def _check_count(what: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InvalidValueError("LocalWorkflowManager", f"/{what}", f"{value!r} is not a whole number from 1")

@@ -1,0 +1,350 @@
+"""
+The hands of the local manager: functions on worker threads, coroutines on an event loop, commands as processes.
+
+A thread cannot be stopped from outside.  What is withdrawn while it runs is told so (:class:`TaskContext`), its answer
+is dropped whenever it comes, and another thread takes the place of its own.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import Enum, StrEnum, auto
+
+from workflow_manager.asl.resources import IntegrationPattern
+from workflow_manager.asl.values import JSON, check_json
+from workflow_manager.engine.pending import PendingTask
+from workflow_manager.engine.reports import Report, TaskFailed, TaskHeartbeat, TaskStarted, TaskSubmitted, TaskSucceeded
+from workflow_manager.exceptions import InvalidValueError, UnknownResourceError
+from workflow_manager.managers.commands import Command, CommandRun
+from workflow_manager.managers.context import TaskContext
+from workflow_manager.managers.event_loop import EventLoopThread
+from workflow_manager.managers.functions import Function, error_and_cause
+from workflow_manager.managers.pool import WorkerPool
+from workflow_manager.managers.resources import Hands, Resources
+from workflow_manager.managers.timers import Timers
+from workflow_manager.models import Workflow
+
+
+class LocalError(StrEnum):
+    """Error names of this manager's own."""
+
+    OUTPUT_NOT_JSON = "Local.OutputNotJSON"  # the cause names the place
+    UNKNOWN_RESOURCE = "Local.UnknownResource"  # it was there when the workflow was created
+    WORKER_LOST = "Local.WorkerLost"  # the process that ran the task has ended
+
+
+_ANNOUNCE_AFTER = timedelta(milliseconds=50)
+_BEATS_PER_PERIOD = 4  # heartbeats that come faster than this often per HeartbeatSeconds change nothing and are dropped
+
+Post = Callable[[str, Sequence[Report], bool], None]
+"""Takes a workflow id, news of its tasks, and whether the caller's own thread may go on to act on them."""
+
+
+class _Stage(Enum):
+    WAITING = auto()
+    RUNNING = auto()
+    OVER = auto()
+
+
+class _Run:
+    """One task under way."""
+
+    __slots__ = (
+        "admitted",
+        "announced",
+        "beaten_at",
+        "cancel",
+        "context",
+        "hands",
+        "stage",
+        "started_at",
+        "task",
+        "thread",
+        "workflow_id",
+    )
+
+    def __init__(self, workflow_id: str, task: PendingTask, hands: Hands, started_at: datetime) -> None:
+        self.workflow_id, self.task, self.hands = workflow_id, task, hands
+        self.stage = _Stage.WAITING
+        self.started_at = self.beaten_at = started_at
+        self.admitted = False  # whether it has passed its gate
+        self.announced = False  # whether its TaskStarted has been told
+        self.context: TaskContext | None = None
+        self.cancel: Callable[[], None] | None = None
+        self.thread: threading.Thread | None = None  # the worker that runs it
+
+
+class _Gate:
+    """How many runs of one resource may be under way at once, and those that wait for their turn."""
+
+    __slots__ = ("free", "waiting")
+
+    def __init__(self, limit: int) -> None:
+        self.free = limit
+        self.waiting: deque[_Run] = deque()
+
+
+class LocalRunner:
+    """
+    A :class:`workflow_manager.protocols.TaskRunner` that posts its news itself, so that nobody has to poll.
+
+    *post* takes the news; *context_of* gives the context object of a pending task, by workflow id and token.
+    *concurrency* limits how many tasks of one resource, as written in the definition, are under way at once, whatever
+    the workflow.
+    """
+
+    def __init__(
+        self,
+        resources: Resources,
+        post: Post,
+        *,
+        timers: Timers,
+        clock: Callable[[], datetime],
+        context_of: Callable[[str, str], JSON],
+        max_workers: int,
+        concurrency: Mapping[str, int],
+    ) -> None:
+        self._resources, self._post, self._timers, self._clock = resources, post, timers, clock
+        self._context_of = context_of
+        self._lock = threading.Lock()
+        self._runs: dict[str, dict[str, _Run]] = {}
+        self._gates = {resource: _Gate(limit) for resource, limit in concurrency.items()}
+        self._pool: WorkerPool[_Run] = WorkerPool(self._work, max_workers)
+        self._loop = EventLoopThread()
+        self._begun: deque[_Run] = deque()
+        self._announcing = False
+        self._closed = False
+
+    def start(self, workflow: Workflow, task: PendingTask) -> TaskFailed | None:
+        """Put *task* to work, unless it is already; one whose resource has vanished fails."""
+        try:
+            hands = self._resources.find(task.resource, state=task.state, namespace=workflow.namespace)
+        except UnknownResourceError as exc:
+            return TaskFailed(task.token, self._clock(), LocalError.UNKNOWN_RESOURCE.value, str(exc))
+        run = _Run(workflow.id, task, hands, task.scheduled_at)
+        if isinstance(hands, Function) and hands.wants_context:
+            run.context = self._context(run)
+        with self._lock:
+            runs = self._runs.setdefault(workflow.id, {})
+            if self._closed or task.token in runs:
+                return None
+            runs[task.token] = run
+            admitted = self._admit(run)
+        if admitted:
+            self._launch(run)
+        return None
+
+    def poll(self, workflow: Workflow, tasks: Sequence[PendingTask]) -> Sequence[Report]:
+        """Nothing: news is posted as it happens."""
+        return ()
+
+    def stop(self, workflow: Workflow, keep: Collection[str]) -> None:
+        """Withdraw every task of *workflow* whose token is not in *keep*."""
+        with self._lock:
+            tokens = [token for token in self._runs.get(workflow.id, ()) if token not in keep]
+        self.withdraw(workflow, tokens)
+
+    def withdraw(self, workflow: Workflow, tokens: Iterable[str]) -> None:
+        """Forget these tasks: those that wait never begin, those that run are told and no longer heard."""
+        launch: list[_Run] = []
+        cancel: list[_Run] = []
+        with self._lock:
+            runs = self._runs.get(workflow.id)
+            if runs is None:
+                return
+            for token in tokens:
+                run = runs.pop(token, None)
+                if run is not None and run.stage is not _Stage.OVER:
+                    self._end(run, launch)
+                    cancel.append(run)
+            if not runs:
+                del self._runs[workflow.id]
+        for run in cancel:
+            self._tell(run)
+        for run in launch:
+            self._launch(run)
+
+    def is_running(self, workflow_id: str, token: str) -> bool:
+        """Whether this runner has the task."""
+        with self._lock:
+            return token in self._runs.get(workflow_id, ())
+
+    def close(self, *, wait: bool = True) -> None:
+        """Begin nothing more; with *wait*, return when the running tasks have answered, else tell them to end."""
+        running: list[_Run] = []
+        with self._lock:
+            self._closed = True
+            for run in () if wait else [run for runs in self._runs.values() for run in runs.values()]:
+                if run.stage is _Stage.RUNNING:
+                    run.stage = _Stage.OVER
+                    running.append(run)
+        for run in running:
+            self._tell(run)
+        self._pool.close(wait=wait)
+        self._loop.close(wait=wait)
+
+    # Beginning
+
+    def _context(self, run: _Run) -> TaskContext:
+        task = run.task
+        return TaskContext(
+            token=task.token,
+            workflow_id=run.workflow_id,
+            state=task.state,
+            attempt=task.attempt,
+            execution=self._context_of(run.workflow_id, task.token),
+            beat=lambda: self._beat(run),
+        )
+
+    def _admit(self, run: _Run) -> bool:
+        gate = self._gates.get(run.task.resource.text)
+        if gate is not None and not gate.free:
+            gate.waiting.append(run)
+            return False
+        if gate is not None:
+            gate.free -= 1
+        run.admitted = True
+        return True
+
+    def _launch(self, run: _Run) -> None:
+        if isinstance(run.hands, Function) and run.hands.is_async:
+            self._launch_coroutine(run, run.hands)
+        else:
+            self._pool.submit(run)
+
+    def _begin(self, run: _Run, thread: threading.Thread | None) -> bool:
+        with self._lock:
+            if run.stage is not _Stage.WAITING or self._closed:
+                return False
+            run.stage = _Stage.RUNNING
+            run.thread = thread
+            run.started_at = self._clock()
+            self._begun.append(run)
+            announce, self._announcing = not self._announcing, True
+        if announce:
+            self._timers.set(self, run.started_at + _ANNOUNCE_AFTER, self._announce)
+        return True
+
+    def _announce(self) -> None:
+        """Tell of the tasks that have run for a while; those that end sooner tell of their start with their end."""
+        now = self._clock()
+        with self._lock:
+            while self._begun and self._begun[0].started_at + _ANNOUNCE_AFTER <= now:
+                run = self._begun.popleft()
+                if run.stage is _Stage.RUNNING:
+                    run.announced = True
+                    news = (TaskStarted(run.task.token, run.started_at),)
+                    self._post(run.workflow_id, news, False)  # under the lock: it must come before the answer
+            self._announcing = bool(self._begun)
+            following = self._begun[0].started_at + _ANNOUNCE_AFTER if self._begun else None
+        if following is not None:
+            self._timers.set(self, following, self._announce)
+
+    # Working
+
+    def _work(self, run: _Run) -> bool:
+        if not self._begin(run, threading.current_thread()):
+            return True
+        try:
+            output = self._do(run)
+        except BaseException as exc:  # noqa: BLE001  whatever a task raises is its failure
+            return self._finish(run, self._failed(run, exc), here=True)
+        return self._finish(run, self._succeeded(run, output), here=True)
+
+    def _do(self, run: _Run) -> object:
+        if isinstance(run.hands, Command):
+            command = CommandRun(run.hands, run.workflow_id)
+            self._set_cancel(run, command.cancel)
+            return command.run(run.task.input)
+        return run.hands(check_json(run.task.input), run.context)
+
+    def _launch_coroutine(self, run: _Run, function: Function) -> None:
+        if not self._begin(run, None):
+            return
+
+        def done(output: object, problem: BaseException | None) -> None:
+            report = self._succeeded(run, output) if problem is None else self._failed(run, problem)
+            self._finish(run, report, here=False)
+
+        self._set_cancel(run, self._loop.run(lambda: function.coroutine(check_json(run.task.input), run.context), done))
+
+    def _set_cancel(self, run: _Run, cancel: Callable[[], None]) -> None:
+        with self._lock:
+            run.cancel = cancel
+            over = run.stage is _Stage.OVER
+        if over:
+            cancel()
+
+    def _succeeded(self, run: _Run, output: object) -> TaskSucceeded | TaskFailed:
+        try:
+            value = check_json(output, f"the output of {run.task.state}")
+        except InvalidValueError as exc:
+            return TaskFailed(run.task.token, self._clock(), LocalError.OUTPUT_NOT_JSON.value, str(exc))
+        return TaskSucceeded(run.task.token, self._clock(), value)
+
+    def _failed(self, run: _Run, problem: BaseException) -> TaskFailed:
+        error, cause = error_and_cause(problem)
+        return TaskFailed(run.task.token, self._clock(), error, cause)
+
+    def _beat(self, run: _Run) -> None:
+        period = run.task.heartbeat_seconds
+        now = self._clock()
+        if run.stage is not _Stage.RUNNING or period is None:
+            return
+        if (now - run.beaten_at).total_seconds() * _BEATS_PER_PERIOD < period:
+            return
+        run.beaten_at = now
+        self._post(run.workflow_id, (TaskHeartbeat(run.task.token, now),), run.thread is threading.current_thread())
+
+    # Ending
+
+    def _finish(self, run: _Run, report: TaskSucceeded | TaskFailed, *, here: bool) -> bool:
+        """Post the answer, if anybody still wants it; returns whether this thread is still a worker."""
+        launch: list[_Run] = []
+        with self._lock:
+            if run.stage is _Stage.OVER:
+                return False
+            self._end(run, launch)
+            announced, run.announced = run.announced, True
+        for other in launch:
+            self._launch(other)
+        self._post(run.workflow_id, _news(run, report, announced), here)
+        return True
+
+    def _end(self, run: _Run, launch: list[_Run]) -> None:
+        gate = self._gates.get(run.task.resource.text)
+        if gate is not None and run.admitted:
+            self._pass_on(gate, launch)
+        was_running, run.stage = run.stage is _Stage.RUNNING, _Stage.OVER
+        if was_running and run.thread is not None and run.thread is not threading.current_thread():
+            self._pool.abandon(run.thread)
+
+    def _pass_on(self, gate: _Gate, launch: list[_Run]) -> None:
+        while gate.waiting:
+            run = gate.waiting.popleft()
+            if run.stage is _Stage.WAITING:  # else it was withdrawn meanwhile
+                run.admitted = True
+                launch.append(run)
+                return
+        gate.free += 1
+
+    def _tell(self, run: _Run) -> None:
+        if run.context is not None:
+            run.context.cancelled.set()
+        if run.cancel is not None:
+            run.cancel()
+
+
+def _news(run: _Run, report: TaskSucceeded | TaskFailed, announced: bool) -> Sequence[Report]:
+    token, pattern = run.task.token, run.task.resource.pattern
+    news: list[Report] = [] if announced else [TaskStarted(token, run.started_at)]
+    if isinstance(report, TaskSucceeded) and pattern is IntegrationPattern.WAIT_FOR_TASK_TOKEN:
+        news.append(TaskSubmitted(token, report.at, report.output))  # the result itself is somebody else's to send
+        return news
+    if isinstance(report, TaskSucceeded) and pattern is IntegrationPattern.SYNC:
+        news.append(TaskSubmitted(token, report.at, {}))
+    news.append(report)
+    return news
