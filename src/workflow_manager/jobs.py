@@ -57,6 +57,7 @@ class JobFold:
         self._namespace = namespace
         self._visits: list[_Visit] = []
         self._by_event: dict[int, _Visit] = {}
+        self._entries: dict[tuple[int, str], _Visit] = {}  # by the event that the Entered event hangs on, and the state
         self._forks: dict[
             int, tuple[_Visit, int | None]
         ] = {}  # ParallelStateStarted, MapIterationStarted: visit and index
@@ -90,17 +91,28 @@ class JobFold:
             self._by_event[event.id] = visit
         return visit
 
-    def _fork_of(
-        self, event: HistoryEvent, type: StateType, *, closed: bool = False, name: str | None = None
-    ) -> _Visit | None:
-        """The Map or Parallel that *event* is about: the visit before it, or the nearest around that."""
-        visit = self._by_event.get(event.previous_event_id)
+    def _fork_of(self, event: HistoryEvent, *, gone: bool = False) -> _Visit | None:
+        """
+        The Map or Parallel that *event* is about: the visit before it, or the nearest around that, which has not ended.
+
+        One whose failure is told goes on no more: what is not about its own end (*gone*) is about one further out.
+        """
+        visit, type = self._by_event.get(event.previous_event_id), _fork_type(event)
         while visit is not None:
-            if visit.type is type and (name is None or visit.state == name) and (closed or visit.stopped_at is None):
+            if visit.type is type and visit.stopped_at is None and (gone or not visit.given_up):
                 self._by_event[event.id] = visit
                 return visit
             visit = visit.parent
         return None
+
+    def _named(self, event: HistoryEvent, type: StateType, name: str | None) -> _Visit | None:
+        """The visit of the state *name*: the one before *event*, or the nearest around that."""
+        visit = self._by_event.get(event.previous_event_id)
+        while visit is not None and (visit.type is not type or visit.state != name):
+            visit = visit.parent
+        if visit is not None:
+            self._by_event[event.id] = visit
+        return visit
 
     def _entered(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
         name = details.get("name", "")
@@ -116,8 +128,10 @@ class JobFold:
             visit.parent, visit.path, visit.branch = before.parent, before.path, before.branch
         if visit.type is not StateType.TASK:
             visit.status, visit.started_at = JobStatus.RUNNING, event.timestamp
+        if visit.parent is not None:
+            visit.parent.inside[visit.id] = visit
         self._visits.append(visit)
-        self._by_event[event.id] = visit
+        self._by_event[event.id] = self._entries[event.previous_event_id, name] = visit
 
     def _branch_index(self, parallel: _Visit, first_state: str) -> int:
         """Which branch of a Parallel begins with *first_state*: the machine knows, else they are counted."""
@@ -165,67 +179,90 @@ class JobFold:
             visit.fail(event.timestamp, details, "Job timed out")
 
     def _evaluation_failed(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
-        """It may hang on the event before its state was entered: the state is named."""
-        name = details.get("state")
-        for visit in reversed(self._visits):
-            if visit.state == name and visit.stopped_at is None:
-                self._by_event[event.id] = visit
-                visit.fail(event.timestamp, details)
-                return
-        self._follow(event)
+        """It may hang on the event that its state's entry hangs on, or inside a Map whose own it is."""
+        name = details.get("state", "")
+        visit = self._by_event.get(event.previous_event_id)
+        while visit is not None and (visit.state != name or visit.stopped_at is not None):
+            visit = visit.parent
+        visit = visit or self._entries.get((event.previous_event_id, name))
+        if visit is None:
+            self._follow(event)
+            return
+        self._by_event[event.id] = visit
+        visit.fail(event.timestamp, details)
 
     def _aborted(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
         """What a branch was doing ends because another failed; a job that had ended keeps its end."""
         visit = self._follow(event)
-        if visit is not None:
-            visit.abort(event.timestamp, JobStatus.ABORTED_DEPS_FAILED, "")
+        if visit is None:
+            return
+        if visit.status is JobStatus.SUCCEEDED and visit.stopped_at is None:  # its task had; its state has not
+            visit.fail(event.timestamp, {})
+        visit.abort(event.timestamp, JobStatus.ABORTED_DEPS_FAILED, "")
 
     def _exited(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
         type = StateType(event.type[: -len("StateExited")])
-        if type in _FORKS:
-            visit = self._fork_of(event, type, closed=True, name=details.get("name"))
-        else:
-            visit = self._follow(event)
+        visit = self._named(event, type, details.get("name")) if type in _FORKS else self._follow(event)
         if visit is None:
             return
-        visit.output, visit.stopped_at = details.get("output"), event.timestamp
+        visit.end_inside(event.timestamp)
+        visit.output = details.get("output")
+        visit.stop(event.timestamp)
         if visit.status is not JobStatus.FAILED:
             visit.status = JobStatus.SUCCEEDED
 
     # ------------------------------------------------------------ Parallel and Map
     def _fork_started(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
-        visit = self._fork_of(event, _fork_type(event))
+        visit = self._fork_of(event)
         if visit is None:
             return
-        if visit.status is JobStatus.FAILED:
+        if visit.begun or visit.status is JobStatus.FAILED:  # a retrier has answered
+            self._fork_fails(visit, event)
             visit.begin_again()
-            visit.status = JobStatus.RUNNING
+            visit.status, visit.started_at = JobStatus.RUNNING, event.timestamp
+        visit.begun = True
         if visit.type is StateType.PARALLEL:
             self._forks[event.id] = (visit, None)
 
     def _fork_failed(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
-        visit = self._fork_of(event, _fork_type(event))
-        failed = self._by_event.get(event.previous_event_id)
+        visit = self._fork_of(event)
         if visit is not None:
-            visit.status, visit.failed_at = JobStatus.FAILED, event.timestamp
-            if failed is not None:
-                visit.error, visit.cause, visit.reason = failed.error, failed.cause, failed.reason
+            self._fork_fails(visit, event)
+            visit.given_up = True
+
+    def _fork_fails(self, visit: _Visit, event: HistoryEvent) -> None:
+        """*event* hangs on what failed inside, if AWS has told nothing of the fork's failure itself."""
+        culprit = self._by_event.get(event.previous_event_id)
+        if culprit is not None and culprit is not visit:
+            visit.fail_by(culprit, event.timestamp)
+        elif visit.status is not JobStatus.FAILED:
+            visit.fail(event.timestamp, {})
+        visit.end_inside(event.timestamp)
 
     def _fork_ended(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
-        self._fork_of(event, _fork_type(event))
+        self._fork_of(event)
 
     def _fork_aborted(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
-        visit = self._fork_of(event, _fork_type(event))
+        visit = self._fork_of(event, gone=True)
         if visit is not None:
             visit.abort(event.timestamp, JobStatus.ABORTED_DEPS_FAILED, "")
 
     def _iteration_started(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
-        visit = self._fork_of(event, StateType.MAP, closed=True, name=details.get("name"))
+        visit = self._named(event, StateType.MAP, details.get("name"))
         if visit is not None:
             self._forks[event.id] = (visit, details.get("index", 0))
 
+    def _iteration_failed(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
+        """The Map's failure is that of the state on which this event hangs."""
+        culprit = self._by_event.get(event.previous_event_id)
+        visit = self._named(event, StateType.MAP, details.get("name"))
+        if visit is None or culprit is None or culprit is visit:
+            return
+        visit.fail_by(culprit, event.timestamp)
+        culprit.stop(culprit.failed_at or event.timestamp)
+
     def _iteration_ended(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
-        self._fork_of(event, StateType.MAP, closed=True, name=details.get("name"))
+        self._named(event, StateType.MAP, details.get("name"))
 
     # ------------------------------------------------------------ the execution
     def _execution_failed(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
@@ -234,15 +271,12 @@ class JobFold:
         if culprit is not None and culprit.stopped_at is None and culprit.failed_at is None:
             culprit.fail(event.timestamp, details)
         for visit in self._open():
-            if visit.failed_at is not None:
-                visit.stopped_at = visit.failed_at
-            else:
-                visit.abort(event.timestamp, JobStatus.ABORTED_DEPS_FAILED, "")
+            visit.abort(event.timestamp, JobStatus.ABORTED_DEPS_FAILED, "")
 
     def _execution_timed_out(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
         for visit in self._open():
             visit.fail(event.timestamp, details, "Workflow timed out")
-            visit.stopped_at = event.timestamp
+            visit.stop(event.timestamp)
 
     def _execution_aborted(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
         for visit in self._open():
@@ -300,14 +334,17 @@ class _Visit:
 
     __slots__ = (
         "attempts",
+        "begun",
         "branch",
         "cause",
         "container",
         "created_at",
         "error",
         "failed_at",
+        "given_up",
         "id",
         "input",
+        "inside",
         "output",
         "parent",
         "path",
@@ -337,6 +374,9 @@ class _Visit:
         self.reason = ""
         self.container = ""
         self.attempts: list[JobAttempt] = []
+        self.begun = False  # whether a Map or Parallel has started its children
+        self.given_up = False  # whether its failure stands, so that it starts them no more
+        self.inside: dict[int, _Visit] = {}  # visits in it that have not ended
         self.parent: _Visit | None = None
         self.path: tuple[str, ...] = ()
         self.branch = ""
@@ -365,9 +405,28 @@ class _Visit:
     def abort(self, at: datetime, status: JobStatus, why: str) -> None:
         """The visit is ended from outside, unless it had come to an end."""
         if self.stopped_at is None:
-            self.stopped_at = self.failed_at or at
+            self.end_inside(at, status, why)
+            self.stop(self.failed_at or at)
             if self.status is not JobStatus.FAILED:
                 self.status, self.reason = status, why
+
+    def fail_by(self, culprit: _Visit, at: datetime) -> None:
+        """A Map or Parallel has failed by a visit inside, which AWS tells by no event if no task was at fault."""
+        if culprit.status is not JobStatus.FAILED:
+            culprit.fail(at, {})
+        self.fail(culprit.failed_at or at, {"error": culprit.error, "cause": culprit.cause})
+        self.reason = culprit.reason
+
+    def stop(self, at: datetime) -> None:
+        """Nothing more can happen to the visit."""
+        self.stopped_at = at
+        if self.parent is not None:
+            self.parent.inside.pop(self.id, None)
+
+    def end_inside(self, at: datetime, status: JobStatus = JobStatus.ABORTED_DEPS_FAILED, why: str = "") -> None:
+        """What is still open inside ends with the Map or Parallel around it."""
+        for visit in list(self.inside.values()):
+            visit.abort(at, status, why)
 
 
 def reason(error: str | None, cause: str | None, title: str = "") -> str:
@@ -406,10 +465,9 @@ _HANDLERS: Mapping[Any, Callable[[JobFold, HistoryEvent, Mapping[str, Any]], Non
     **dict.fromkeys((E.MAP_STATE_SUCCEEDED, E.PARALLEL_STATE_SUCCEEDED), JobFold._fork_ended),
     **dict.fromkeys((E.MAP_STATE_ABORTED, E.PARALLEL_STATE_ABORTED), JobFold._fork_aborted),
     **dict.fromkeys((E.TASK_STATE_ABORTED, E.WAIT_STATE_ABORTED), JobFold._aborted),
-    **dict.fromkeys(
-        (E.MAP_ITERATION_SUCCEEDED, E.MAP_ITERATION_FAILED, E.MAP_ITERATION_ABORTED), JobFold._iteration_ended
-    ),
+    **dict.fromkeys((E.MAP_ITERATION_SUCCEEDED, E.MAP_ITERATION_ABORTED), JobFold._iteration_ended),
     E.MAP_ITERATION_STARTED: JobFold._iteration_started,
+    E.MAP_ITERATION_FAILED: JobFold._iteration_failed,
     E.EVALUATION_FAILED: JobFold._evaluation_failed,
     E.EXECUTION_FAILED: JobFold._execution_failed,
     E.EXECUTION_TIMED_OUT: JobFold._execution_timed_out,

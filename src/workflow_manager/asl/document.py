@@ -19,10 +19,12 @@ import attrs
 
 from workflow_manager.asl import machine as m
 from workflow_manager.asl.text import parse_json, parse_yaml
-from workflow_manager.asl.values import JSON, check_json, pointer_token, type_name
+from workflow_manager.asl.values import JSON, check_json, is_nested_deeper, pointer_token, type_name
 from workflow_manager.exceptions import DefinitionError, InvalidValueError, Problem
 
 INVALID = "SCHEMA_VALIDATION_FAILED"
+MAX_DEPTH = 200
+"""How deeply objects and arrays may nest; AWS has the code TOO_DEEPLY_NESTED, but documents no number."""
 
 STATE_CLASSES: Mapping[str, type[m.State]] = {
     cls.type.value: cls
@@ -46,8 +48,8 @@ def from_dict(document: Mapping[str, JSON]) -> m.StateMachine:
 
     Raises:
         DefinitionError: *document* is not a JSON object, ``States`` or ``StartAt`` are missing, a state has no known
-            ``Type``, or ``Branches``, ``Choices``, ``Retry``, ``Catch`` are not arrays of objects; every reason is in
-            ``problems``.
+            ``Type``, ``Branches``, ``Choices``, ``Retry``, ``Catch`` are not arrays of objects, or it is nested more
+            than :data:`MAX_DEPTH` deep; every reason is in ``problems``.
     """
     try:
         return _read_document(check_json(document, "definition"))
@@ -97,11 +99,11 @@ def to_json(machine: m.StateMachine, indent: int | None = None) -> str:
 
 
 def _read_document(value: JSON) -> m.StateMachine:
+    if is_nested_deeper(value, MAX_DEPTH):
+        reason = f"the definition is nested more than {MAX_DEPTH} deep"
+        raise DefinitionError([Problem("TOO_DEEPLY_NESTED", "", reason)])
     reader = _Reader()
-    try:
-        machine = reader.machine(value, "", "definition")
-    except RecursionError:
-        raise DefinitionError([Problem("TOO_DEEPLY_NESTED", "", "the definition is nested too deeply")]) from None
+    machine = reader.machine(value, "", "definition")
     if reader.problems or machine is None:
         raise DefinitionError(reader.problems)
     return machine

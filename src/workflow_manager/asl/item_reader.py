@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 
 from workflow_manager.asl.errors import ErrorName, StatesError
 from workflow_manager.asl.machine import ReaderConfig
-from workflow_manager.asl.values import JSON, loads
+from workflow_manager.asl.values import JSON, MAX_NESTING, is_nested_deeper, loads
 
+_TOO_DEEP = f"Objects and arrays in the object are nested more than {MAX_NESTING} deep."
 _DELIMITERS = {"COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "SPACE": " ", "TAB": "\t"}
 
 
@@ -89,11 +90,14 @@ def _unzipped(body: bytes) -> bytes:
 
 def _parse(text: str) -> JSON:
     try:
-        return loads(text)
+        value = loads(text)
     except RecursionError:
-        raise _failed("The object is nested too deeply.") from None
+        raise _failed(_TOO_DEEP) from None
     except ValueError as error:
         raise _failed(f"The object is not JSON: {error}") from None
+    if is_nested_deeper(value, MAX_NESTING):
+        raise _failed(_TOO_DEEP)
+    return value
 
 
 def _json(text: str, pointer: str | None) -> list[JSON]:

@@ -165,7 +165,7 @@ def _yaml_loader(yaml: Any) -> type[yaml.SafeLoader]:
     class Loader(yaml.SafeLoader):  # type: ignore[misc]
         yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # not YAML 1.1's
 
-        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
             seen = set()
             for key, _ in node.value:
                 if key.tag != "tag:yaml.org,2002:merge" and isinstance(key.value, str):

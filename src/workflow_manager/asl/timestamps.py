@@ -29,6 +29,14 @@ def parse_timestamp(text: str) -> datetime | None:
     return time
 
 
+def later(time: datetime, seconds: float) -> datetime:
+    """The UTC time *seconds* after *time*, or the last one there is, at the end of the year 9999."""
+    try:
+        return time + timedelta(seconds=seconds)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
 def format_timestamp(time: datetime) -> str:
     """*time* as AWS writes it in the context object: UTC, milliseconds, ``Z``."""
-    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03d}Z"
+    return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"

@@ -17,8 +17,11 @@ from workflow_manager.exceptions import InvalidValueError
 JSON: TypeAlias = bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"] | None
 """A JSON value; lists and dicts inside the library, any Sequence or Mapping from callers."""
 
+MAX_NESTING = 300
+"""How deeply lists and dicts may nest: a bound that does not depend on the room which is left on the stack."""
 _MOST_DIGITS = 4300  # of an integer; Python reads and writes no longer ones
 _BEYOND = 10**_MOST_DIGITS
+_NESTED = (dict, list)
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
@@ -30,39 +33,79 @@ def check_json(value: object, what: str = "value") -> JSON:
 
     Raises:
         InvalidValueError: NaN, infinities, integers of more than 4,300 digits, sets, bytes, keys that are not strings,
-            cycles and foreign objects, naming the place within *what* as a JSON Pointer.
+            cycles, nesting deeper than :data:`MAX_NESTING`, and foreign objects, naming the place within *what* as a
+            JSON Pointer.
     """
     try:
-        return _copy(value, what, "")
-    except RecursionError:
-        raise InvalidValueError(what, "", "it is nested too deeply, or contains itself") from None
+        return _copy(value, MAX_NESTING)
+    except _NotJSONError as error:
+        path = "".join(f"/{pointer_token(key)}" for key in reversed(error.keys))
+        raise InvalidValueError(what, path, error.reason) from None
+    except (RecursionError, _TooDeepError):
+        reason = f"it is nested more than {MAX_NESTING} deep, or contains itself"
+        raise InvalidValueError(what, "", reason) from None
 
 
-def _copy(value: object, what: str, path: str) -> JSON:
+class _NotJSONError(Exception):
+    """What is no JSON, *reason*; on the way out *keys* learns where it was, the innermost key first."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        self.keys: list[str] = []
+
+
+class _TooDeepError(Exception):
+    pass
+
+
+def _copy(value: object, levels: int) -> JSON:
     if value is None or value is True or value is False or type(value) is str:
         return value
     if type(value) is int and -_BEYOND < value < _BEYOND:
         return value
     if isinstance(value, dict | Mapping):
-        out: dict[str, JSON] = {}
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise InvalidValueError(what, path, f"the key {key!r} is a {type(key).__name__}, not a string")
-            out[str(key)] = _copy(item, what, f"{path}/{pointer_token(key)}")
-        return out
+        return _copy_object(value, levels - 1)
     if isinstance(value, list | tuple):
-        return [_copy(item, what, f"{path}/{index}") for index, item in enumerate(value)]
+        return _copy_array(value, levels - 1)
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise InvalidValueError(what, path, f"{value!r} is not a JSON number")
+            raise _NotJSONError(f"{value!r} is not a JSON number")
         return float(value)
     if isinstance(value, str):
         return str(value)
     if isinstance(value, int):
         if not -_BEYOND < value < _BEYOND:
-            raise InvalidValueError(what, path, f"an integer has at most {_MOST_DIGITS:,} digits")
+            raise _NotJSONError(f"an integer has at most {_MOST_DIGITS:,} digits")
         return int(value)
-    raise InvalidValueError(what, path, f"a {type(value).__name__} is not a JSON value")
+    raise _NotJSONError(f"a {type(value).__name__} is not a JSON value")
+
+
+def _copy_object(value: Mapping[object, object], levels: int) -> dict[str, JSON]:
+    if levels < 0:
+        raise _TooDeepError
+    out: dict[str, JSON] = {}
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise _NotJSONError(f"a key is a {type(key).__name__}, not a string")
+        try:
+            out[str(key)] = _copy(item, levels)
+        except _NotJSONError as error:
+            error.keys.append(key)
+            raise
+    return out
+
+
+def _copy_array(value: Sequence[object], levels: int) -> list[JSON]:
+    if levels < 0:
+        raise _TooDeepError
+    out: list[JSON] = []
+    try:
+        for item in value:
+            out.append(_copy(item, levels))  # noqa: PERF401 - the length says where
+    except _NotJSONError as error:
+        error.keys.append(str(len(out)))
+        raise
+    return out
 
 
 def pointer_token(key: str) -> str:
@@ -107,3 +150,16 @@ def type_name(value: JSON) -> str:
     if isinstance(value, str):
         return "string"
     return "object" if isinstance(value, Mapping) else "array"
+
+
+def is_nested_deeper(value: JSON, most: int) -> bool:
+    """Whether more than *most* objects and arrays (dicts and lists) stand within one another; a bare object is one."""
+    nested = [value] if isinstance(value, _NESTED) else []
+    for _ in range(most):
+        inner: list[JSON] = []
+        for item in nested:
+            inner.extend(item.values() if isinstance(item, dict) else item)
+        nested = [item for item in inner if isinstance(item, _NESTED)]
+        if not nested:
+            return False
+    return bool(nested)

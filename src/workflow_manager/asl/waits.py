@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from workflow_manager.asl.errors import ErrorName, StatesError
 from workflow_manager.asl.machine import QueryLanguage, WaitState
 from workflow_manager.asl.numbers import as_number
 from workflow_manager.asl.paths import PathNotFound, compile_path
 from workflow_manager.asl.scope import Scope
-from workflow_manager.asl.timestamps import parse_timestamp
+from workflow_manager.asl.timestamps import later, parse_timestamp
 from workflow_manager.asl.values import JSON, dumps
 
 Until = Callable[[Scope, datetime], datetime]
@@ -130,7 +130,7 @@ def _timestamp_expression(text: str) -> Until:
 
 
 def _after(begun: datetime, seconds: float) -> datetime:
-    return begun + timedelta(seconds=min(seconds, _LONGEST))
+    return later(begun, min(seconds, _LONGEST))
 
 
 def _bad(what: str, path: str, value: JSON) -> StatesError:

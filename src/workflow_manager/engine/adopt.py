@@ -127,7 +127,7 @@ class _Adoption:
             return self._entry(event, before, str(name))
         for prefix, state_type in _FORKS.items():
             if type.startswith(prefix) and not type.startswith("MapRun"):
-                return self._fork(before, state_type, name).path
+                return self._fork(before, state_type, name, gone=type.endswith("StateAborted")).path
         return before
 
     def _entry(self, event: HistoryEvent, before: str, name: str) -> str:
@@ -142,15 +142,20 @@ class _Adoption:
                 return path
         raise KeyError(name)
 
-    def _fork(self, path: str, type: StateType, name: str | None) -> Branch:
-        """The innermost branch from *path* outwards that is in a Map or Parallel (called *name*)."""
+    def _fork(self, path: str, type: StateType, name: str | None, *, gone: bool = False) -> Branch:
+        """
+        The innermost branch from *path* outwards that is in a Map or Parallel (called *name*).
+
+        One whose failure is told goes on no more; with *gone* it counts all the same, until its end is told too.
+        """
         branch: Branch | None = self._x.branches.get(path)
         while branch is None and path:
             path = path.rpartition("/")[0]
             branch = self._x.branches.get(path)
         while branch is not None:
             state = branch.state
-            if state is not None and state.type is type and name in (None, state.name) and not branch.reported:
+            told = branch.aborted if gone else branch.reported
+            if state is not None and state.type is type and name in (None, state.name) and not told:
                 return branch
             if state is not None and state.type is type and name == state.name:
                 return branch
@@ -204,5 +209,8 @@ class _Adoption:
             return None if catcher is None else state.catch[catcher].next
         if state.type is StateType.CHOICE:
             scope = Writer(self._x, event.timestamp, []).scope(branch)
-            return state.choose(scope, state.data.effective_input(scope))[0]
+            try:
+                return state.choose(scope, state.data.effective_input(scope))[0]
+            except StatesError:  # AWS's own chance cannot be drawn again
+                return state.state.targets[-1]
         return state.next

@@ -19,6 +19,7 @@ from workflow_manager.asl.values import JSON, json_size
 from workflow_manager.engine import decide_fork, decide_run
 from workflow_manager.engine.answer import answer_failure
 from workflow_manager.engine.decide_task import schedule, too_large
+from workflow_manager.engine.nesting import check_nesting
 from workflow_manager.engine.state import Branch, Phase
 from workflow_manager.engine.writer import HistoryFullError, Writer
 from workflow_manager.history import HistoryEventType as E
@@ -181,6 +182,8 @@ def leave(w: Writer, branch: Branch, state: CompiledState, flow: Flow, target: s
     """Write that *state* is left for *target*, or for good."""
     output = flow.output
     check_size(w, output, branch)
+    if flow.assigned:
+        check_nesting(flow.assigned)
     details: dict[str, JSON] = {"name": state.name, "output": output}
     if flow.assigned:
         details["assignedVariables"] = flow.assigned
@@ -188,9 +191,12 @@ def leave(w: Writer, branch: Branch, state: CompiledState, flow: Flow, target: s
 
 
 def check_size(w: Writer, value: JSON, branch: Branch) -> None:
-    """Refuse a state's output beyond AWS's limit; what came in whole goes out whole and is not measured again."""
+    """Refuse a state's output beyond the limits; what came in whole goes out whole and is not measured again."""
+    if value is branch.input:
+        return
+    check_nesting(value)
     limit = w.x.identity.limits.payload_bytes
-    if limit is not None and value is not branch.input and json_size(value) > limit:
+    if limit is not None and json_size(value) > limit:
         raise StatesError(ErrorName.DATA_LIMIT_EXCEEDED, too_large(branch.current.name))
 
 

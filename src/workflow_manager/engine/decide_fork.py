@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from workflow_manager.asl.machine import StateType
 from workflow_manager.asl.program import CompiledState
 from workflow_manager.asl.values import JSON
 from workflow_manager.engine.fold import child_path
+from workflow_manager.engine.nesting import check_nesting
 from workflow_manager.engine.state import Branch, Fork
-from workflow_manager.engine.writer import LazyScope, Writer
+from workflow_manager.engine.writer import Writer, map_scope, prepare_fork, select_items
 from workflow_manager.history import HistoryEventType as E
 
 
@@ -21,6 +20,7 @@ def start_parallel(w: Writer, branch: Branch, state: CompiledState) -> None:
         scope = w.scope(branch)
         effective = data.effective_input(scope)
         if effective is not branch.input:
+            check_nesting(effective)
             beside = {"input": effective}
     w.write(E.PARALLEL_STATE_STARTED, branch, None, beside=beside)
 
@@ -30,29 +30,11 @@ def start_map(w: Writer, branch: Branch, state: CompiledState) -> None:
     scope = w.scope(branch)
     concurrency = state.max_concurrency(scope) if state.max_concurrency is not None else None
     reads = state.is_distributed and state.reads_items
-    items = [] if reads else select_items(state, scope)[0]
+    items = [] if reads else select_items(w.x, branch)[0]
     beside: dict[str, JSON] = {}
     if concurrency:
         beside["concurrency"] = int(concurrency)
     w.write(E.MAP_STATE_STARTED, branch, {"length": len(items)}, beside=beside or None)
-
-
-def select_items(state: CompiledState, scope: Any) -> tuple[list[JSON], JSON]:
-    """The items of a Map and its effective input."""
-    effective = state.data.effective_input(scope)
-    items = state.items(scope.on(effective))
-    assert isinstance(items, list)
-    return items, effective
-
-
-def prepare(w: Writer, parent: Branch) -> Fork:
-    """The fork of a Map with its items at hand: they follow from the state's input, so a replay finds the same."""
-    fork = parent.fork
-    assert fork is not None
-    if fork.items is None:
-        items, effective = select_items(parent.current, w.scope(parent))
-        fork.items, fork.effective = items, effective
-    return fork
 
 
 def start_iteration(w: Writer, branch: Branch) -> None:
@@ -67,7 +49,7 @@ def start_iteration(w: Writer, branch: Branch) -> None:
 
 def iteration_input(w: Writer, parent: Branch, child: Branch) -> JSON:
     """What the first state of an iteration gets: the item, or what ItemSelector makes of it."""
-    fork = prepare(w, parent)
+    fork = prepare_fork(w.x, parent)
     assert fork.items is not None
     item = fork.items[child.index]
     return select_item(w, parent, fork, child.index, item)
@@ -78,12 +60,12 @@ def select_item(w: Writer, parent: Branch, fork: Fork, index: int, item: JSON) -
     selector = parent.current.item_selector
     if selector is None:
         return item
-    scope = w.scope(parent)
-    assert isinstance(scope, LazyScope)
-    within = scope.with_item({"Index": index, "Value": item})
+    within = map_scope(w.x, parent, index).with_item({"Index": index, "Value": item})
     if not parent.current.is_jsonata:
         within.input = fork.effective
-    return selector(within)
+    selected = selector(within)
+    check_nesting(selected)
+    return selected
 
 
 def succeed(w: Writer, branch: Branch) -> None:

@@ -18,13 +18,14 @@ from workflow_manager.asl.numbers import compile_number
 from workflow_manager.asl.program import CompiledState, compile_payload
 from workflow_manager.asl.scope import Scope
 from workflow_manager.asl.values import JSON, dumps, json_size
-from workflow_manager.engine.decide_fork import prepare, select_item
+from workflow_manager.engine.decide_fork import select_item
 from workflow_manager.engine.decide_task import failure_details
 from workflow_manager.engine.fold import run_results, token_of
+from workflow_manager.engine.nesting import check_nesting
 from workflow_manager.engine.pending import PendingTask
 from workflow_manager.engine.reports import TaskFailed, TaskSucceeded
 from workflow_manager.engine.state import Branch, Fork, MapRun
-from workflow_manager.engine.writer import Writer
+from workflow_manager.engine.writer import Writer, prepare_fork
 from workflow_manager.history import HistoryEventType as E
 from workflow_manager.history import UnlistedEventType as U
 
@@ -88,6 +89,7 @@ def _read(w: Writer, branch: Branch, state: CompiledState) -> None:
     if not state.is_jsonata:
         scope = scope.on(state.data.effective_input(scope))
     parameters = {} if not isinstance(template, Mapping) else compile_payload(template, field, state.language)(scope)
+    check_nesting(parameters)
     w.note(U.READ_SCHEDULED, branch, resource=reader.resource, parameters=parameters)
 
 
@@ -207,7 +209,7 @@ def _start_child(w: Writer, branch: Branch, fork: Fork) -> None:
 
 def _child_input(w: Writer, branch: Branch, batch: Any, index: int) -> JSON:
     state = branch.current
-    fork = prepare(w, branch)
+    fork = prepare_fork(w.x, branch)
     batcher = _batcher(state)
     if batcher is None:
         return select_item(w, branch, fork, index, batch)
@@ -219,6 +221,7 @@ def _child_input(w: Writer, branch: Branch, batch: Any, index: int) -> JSON:
     if isinstance(batcher.batch_input, Mapping):
         out["BatchInput"] = compile_payload(batcher.batch_input, "ItemBatcher/BatchInput", state.language)(scope)
     out["Items"] = items
+    check_nesting(out)
     return out
 
 
@@ -235,7 +238,7 @@ def _batches(w: Writer, branch: Branch, state: CompiledState, items: list[JSON] 
         return fork.batches
     if items is not None:
         fork.items = items
-    prepare(w, branch)
+    prepare_fork(w.x, branch)
     assert fork.items is not None
     batcher = _batcher(state)
     fork.batches = list(fork.items) if batcher is None else _group(w, branch, state, batcher, fork)

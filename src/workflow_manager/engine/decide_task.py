@@ -14,6 +14,7 @@ from workflow_manager.asl.program import CompiledState
 from workflow_manager.asl.resources import TaskKind
 from workflow_manager.asl.scope import Scope
 from workflow_manager.asl.values import json_size
+from workflow_manager.engine.nesting import check_nesting
 from workflow_manager.engine.pending import PendingTask
 from workflow_manager.engine.reports import TaskFailed, TaskStarted, TaskSubmitted, TaskSucceeded
 from workflow_manager.engine.state import Branch
@@ -58,6 +59,8 @@ def schedule(w: Writer, branch: Branch, state: CompiledState) -> None:
         details = {"input": data.effective_input(scope), **time_limits(state, scope)}
         if state.credentials is not None:
             details["taskCredentials"] = _credentials(state.credentials(scope))
+        for value in details.values():
+            check_nesting(value)
     if resource.kind is TaskKind.SERVICE:
         parameters = details.pop("input")
         check_parameters(resource, parameters)

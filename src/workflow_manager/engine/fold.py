@@ -9,7 +9,7 @@ history to the very state that the older one had.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import attrs
@@ -17,7 +17,7 @@ import attrs
 from workflow_manager.asl.machine import StateMachineType, StateType
 from workflow_manager.asl.resources import TaskKind, TaskResource, parse_resource
 from workflow_manager.asl.retries import Failure, find_retrier
-from workflow_manager.asl.timestamps import parse_timestamp
+from workflow_manager.asl.timestamps import later, parse_timestamp
 from workflow_manager.asl.values import JSON
 from workflow_manager.engine.pending import ExecutionStatus, Outcome, PendingTask, PendingTimer, TimerKind
 from workflow_manager.engine.state import DECIDABLE, Branch, ExecutionState, Fork, MapRun, Phase
@@ -85,7 +85,7 @@ def _execution_started(x: ExecutionState, event: HistoryEvent, details: Mapping[
     if x.identity.type is StateMachineType.EXPRESS:
         timeout = min(timeout, EXPRESS_SECONDS) if isinstance(timeout, int) else EXPRESS_SECONDS
     if isinstance(timeout, int):
-        due = event.timestamp + timedelta(seconds=timeout)
+        due = later(event.timestamp, timeout)
         x.add_timer(
             root, PendingTimer(id=TimerKind.EXECUTION_TIMEOUT, kind=TimerKind.EXECUTION_TIMEOUT, branch="", due=due)
         )
@@ -205,7 +205,7 @@ def _retry_scheduled(x: ExecutionState, branch: Branch, event: HistoryEvent, det
     _count_retry(branch, retrier)
     branch.phase, branch.failure = Phase.BACKOFF, None
     timer = f"{TimerKind.RETRY}:{branch.path}:{branch.entered_id}:{branch.attempt}"
-    due = event.timestamp + timedelta(seconds=float(details["delaySeconds"]))
+    due = later(event.timestamp, float(details["delaySeconds"]))
     x.add_timer(branch, PendingTimer(id=timer, kind=TimerKind.RETRY, branch=branch.path, due=due))
 
 
@@ -276,7 +276,7 @@ def _start_clock(
     x: ExecutionState, branch: Branch, kind: TimerKind, task: PendingTask, seconds: int | None, begun: datetime
 ) -> None:
     if seconds is not None:
-        due = begun + timedelta(seconds=seconds)
+        due = later(begun, seconds)
         x.add_timer(branch, PendingTimer(id=f"{kind}:{task.token}", kind=kind, branch=branch.path, due=due))
 
 

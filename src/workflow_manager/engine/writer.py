@@ -12,7 +12,7 @@ from workflow_manager.asl.scope import Scope
 from workflow_manager.asl.timestamps import format_timestamp
 from workflow_manager.asl.values import JSON
 from workflow_manager.engine.fold import fold, token_of
-from workflow_manager.engine.state import Branch, ExecutionState
+from workflow_manager.engine.state import Branch, ExecutionState, Fork
 from workflow_manager.history import HistoryEvent, HistoryEventType, UnlistedEventType
 
 _ENDS = frozenset(
@@ -156,7 +156,7 @@ def context_of(x: ExecutionState, branch: Branch, item: JSON = None) -> JSON:
             resource = state.resource
             if resource.kind is TaskKind.SERVICE and resource.is_asynchronous:
                 context["Task"] = {"Token": token_of(x, branch)}
-    item = item_of(branch) if item is None else item
+    item = item_of(x, branch) if item is None else item
     if item is None:
         item = identity.map_item
     if item is not None:
@@ -164,11 +164,43 @@ def context_of(x: ExecutionState, branch: Branch, item: JSON = None) -> JSON:
     return context
 
 
-def item_of(branch: Branch | None) -> JSON:
+def item_of(x: ExecutionState, branch: Branch) -> JSON:
     """``$$.Map.Item`` of the innermost iteration around *branch*."""
-    while branch is not None:
-        parent = branch.parent
-        if parent is not None and parent.fork is not None and parent.fork.items is not None:
-            return {"Index": branch.index, "Value": parent.fork.items[branch.index]}
-        branch = parent
+    parent = branch.parent
+    while parent is not None:
+        if parent.current.type is StateType.MAP:
+            items = prepare_fork(x, parent).items
+            assert items is not None
+            return {"Index": branch.index, "Value": items[branch.index]}
+        branch, parent = parent, parent.parent
     return None
+
+
+def prepare_fork(x: ExecutionState, parent: Branch) -> Fork:
+    """The fork of a Map with its items at hand: they follow from the state's input, so a replay finds the same."""
+    fork = parent.fork
+    assert fork is not None
+    if fork.items is None:
+        fork.items, fork.effective = select_items(x, parent)
+    elif fork.effective is None and parent.current.reads_items:
+        fork.effective = parent.current.data.effective_input(map_scope(x, parent))
+    return fork
+
+
+def select_items(x: ExecutionState, parent: Branch) -> tuple[list[JSON], JSON]:
+    """The items of the Map that *parent* is in, and its effective input."""
+    scope = map_scope(x, parent)
+    effective = parent.current.data.effective_input(scope)
+    items = parent.current.items(scope.on(effective))
+    assert isinstance(items, list)
+    return items, effective
+
+
+def map_scope(x: ExecutionState, parent: Branch, index: int | None = None) -> LazyScope:
+    """
+    What a Map's items, or the ItemSelector of item number *index*, may see.
+
+    Chance hangs on the attempt rather than on the moment: a replay evaluates them again, and must find the same.
+    """
+    which = "items" if index is None else f"item/{index}"
+    return LazyScope(parent, x, f"{x.identity.name}/{parent.entered_id}/{parent.attempt}/{which}")

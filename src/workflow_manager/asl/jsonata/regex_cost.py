@@ -126,7 +126,7 @@ class _Cost:
         return first, empty or least == 0
 
     def _beginning(self, body: Any) -> tuple[frozenset[int], bool]:
-        """What may begin *body*, and whether it may be empty; learned once, or nested repetitions would take for ever."""
+        """What may begin *body*, and whether it may be empty; learned once, or nested repetitions take for ever."""
         if id(body) not in self._begins:
             learner = _Cost(self.ignore_case, self._begins)
             self._begins[id(body)] = learner.sequence(list(body), frozenset(), repeated=False)

@@ -11,17 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from workflow_manager.asl.document import MAX_DEPTH
 from workflow_manager.asl.machine import StateMachine, StateMachineType
 from workflow_manager.asl.text import parse_json
 from workflow_manager.asl.validate.judge import INVALID, Judge
 from workflow_manager.asl.validate.machines import check_definition
-from workflow_manager.asl.values import JSON, check_json
+from workflow_manager.asl.values import JSON, check_json, is_nested_deeper
 from workflow_manager.exceptions import DefinitionError, InvalidValueError, Problem
 
-__all__ = ["validate"]
-
-MAX_DEPTH = 200
-"""How deeply objects and arrays may nest; AWS has the code TOO_DEEPLY_NESTED, but documents no number."""
+__all__ = ["MAX_DEPTH", "validate"]
 
 
 def validate(
@@ -50,7 +48,7 @@ def validate(
         return error.problems
     except InvalidValueError as error:
         return (Problem(INVALID, error.path, error.reason),)
-    if _depth(value) > MAX_DEPTH:
+    if is_nested_deeper(value, MAX_DEPTH):
         return (Problem("TOO_DEEPLY_NESTED", "", f"Objects and arrays are nested more than {MAX_DEPTH} deep"),)
     check_definition(judge, value)
     return tuple(judge.problems)
@@ -64,18 +62,3 @@ def _document(judge: Judge, definition: object) -> JSON:
     if isinstance(definition, StateMachine):
         return definition.to_dict()
     return check_json(definition, "definition")
-
-
-def _depth(value: JSON) -> int:
-    """How deeply objects and arrays nest in *value*; a bare object has depth 1."""
-    depth, level = 0, [value]
-    while level and depth <= MAX_DEPTH:
-        inner: list[JSON] = []
-        for item in level:
-            if isinstance(item, Mapping):
-                inner.extend(item.values())
-            elif isinstance(item, list):
-                inner.extend(item)
-        depth += any(isinstance(item, Mapping | list) for item in level)
-        level = inner
-    return depth
