@@ -14,7 +14,7 @@ from workflow_manager.exceptions import ConflictError, InvalidValueError, PageTo
 from workflow_manager.models import Workflow, WorkflowQuery, WorkflowStatus
 from workflow_manager.protocols import Store
 from workflow_manager.stores.memory import MemoryStore
-from workflow_manager.testing.contracts import StoreContract
+from workflow_manager.testing.contracts import SnapshotContract, StoreContract
 from workflow_manager.testing.contracts.samples import at_once, definition, event, workflow
 
 
@@ -31,8 +31,8 @@ class Clock:
         self.now += timedelta(seconds=seconds)
 
 
-class TestMemoryStore(StoreContract):
-    """MemoryStore keeps the law of stores."""
+class TestMemoryStore(StoreContract, SnapshotContract):
+    """MemoryStore keeps the law of stores and of snapshots."""
 
     @pytest.fixture
     def store(self) -> Store:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import workflow_manager
 
 NAMES = """
-ConflictError DefinitionError HistoryEvent HistoryEventType InvalidValueError Job JobAttempt JobStatus
+ConflictError DefinitionError DynamoDBStore HistoryEvent HistoryEventType InvalidValueError Job JobAttempt JobStatus
 LocalWorkflowManager ManagerClosedError MemoryStore NotFoundError Page PageTokenError Problem ResourceType SQLiteStore
 Severity StateMachine StateResource Store StoreError TaskError TaskRunner UnknownResourceError WaitTimeoutError
 Workflow WorkflowDefinition WorkflowManager WorkflowManagerError WorkflowQuery WorkflowStatus WorkflowStatusError wait

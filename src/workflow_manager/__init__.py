@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         WorkflowStatus,
     )
     from workflow_manager.protocols import Store, TaskRunner, WorkflowManager
+    from workflow_manager.stores.dynamodb import DynamoDBStore
     from workflow_manager.stores.memory import MemoryStore
     from workflow_manager.stores.sqlite import SQLiteStore
 
@@ -80,6 +81,7 @@ _HOMES = {
         "WorkflowStatus",
     ),
     "workflow_manager.protocols": ("Store", "TaskRunner", "WorkflowManager"),
+    "workflow_manager.stores.dynamodb": ("DynamoDBStore",),
     "workflow_manager.stores.memory": ("MemoryStore",),
     "workflow_manager.stores.sqlite": ("SQLiteStore",),
 }
@@ -88,6 +90,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "ConflictError",
     "DefinitionError",
+    "DynamoDBStore",
     "HistoryEvent",
     "HistoryEventType",
     "InvalidValueError",

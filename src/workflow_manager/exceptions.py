@@ -67,6 +67,22 @@ class NotFoundError(WorkflowManagerError, LookupError):
         self.kind, self.key = kind, key
 
 
+class TaskTokenReason(StrEnum):
+    """Why a task token is of no use (AWS API: SendTaskSuccess, errors)."""
+
+    INVALID_TOKEN = "InvalidToken"  # it is no token at all
+    TASK_DOES_NOT_EXIST = "TaskDoesNotExist"  # nobody here has given it out
+    TASK_TIMED_OUT = "TaskTimedOut"  # its task has ended: it was answered, timed out or was withdrawn
+
+
+class TaskTokenError(NotFoundError):
+    """No task waits for that task token; *reason* says why."""
+
+    def __init__(self, token: str, reason: TaskTokenReason) -> None:
+        super().__init__("task for the token", token)
+        self.reason = reason
+
+
 class ConflictError(WorkflowManagerError):
     """Somebody else was first: what is stored is not what the caller believed (*revision* is the caller's belief)."""
 

@@ -24,12 +24,14 @@ from workflow_manager.exceptions import (
 )
 from workflow_manager.history import HistoryEvent
 from workflow_manager.models import Page, StateResource, Workflow, WorkflowDefinition, WorkflowQuery, WorkflowStatus
-from workflow_manager.protocols import Lease
+from workflow_manager.protocols import Lease, Snapshot
 from workflow_manager.stores.isolation import (
     copied_definition,
     copied_event,
     copied_workflow,
+    copy_json,
     isolated_event,
+    isolated_json,
     isolated_workflow,
 )
 from workflow_manager.stores.paging import PageTokens, asked_of, asked_of_query, check_limit
@@ -49,6 +51,7 @@ class _Entry:
     kept: Workflow
     given: Workflow | None
     events: list[HistoryEvent]
+    snapshot: Snapshot | None = None
 
     @property
     def key(self) -> _Key:
@@ -93,7 +96,7 @@ class _Listings:
 
 class MemoryStore:
     """
-    A :class:`workflow_manager.protocols.Store` in memory, safe for threads.
+    A :class:`workflow_manager.protocols.Store` and ``SnapshotStore`` in memory, safe for threads.
 
     Nothing is shared with callers but state machines, which are frozen: what is saved is a copy, what is read is
     another.  A save costs what is new in it: an input, a definition, jobs that are the very objects of the save
@@ -232,7 +235,10 @@ class MemoryStore:
                 entry = self._entries[workflow.id] = _Entry(kept, None, [])
             self._relist(before, kept)
             entry.kept = kept
-            entry.given = None if kept.status.is_final else saved
+            if kept.status.is_final:
+                entry.given = entry.snapshot = None
+            else:
+                entry.given = saved
             entry.events += kept_events
             self._touch(kept)
         return saved
@@ -355,6 +361,23 @@ class MemoryStore:
         lease = Lease(workflow_id=workflow_id, owner=owner, token=token, ttl_seconds=ttl_seconds, expires_at=expires_at)
         self._leases[workflow_id] = lease
         return lease
+
+    # snapshots
+
+    def save_snapshot(self, workflow_id: str, revision: int, position: int, snapshot: JSON) -> None:
+        """See :meth:`workflow_manager.protocols.SnapshotStore.save_snapshot`."""
+        kept = Snapshot(revision=revision, position=position, value=isolated_json(snapshot, "snapshot"))
+        with self._lock:
+            entry = self._entries.get(workflow_id)
+            if entry is not None and entry.kept.revision == revision and not entry.kept.status.is_final:
+                entry.snapshot = kept
+
+    def load_snapshot(self, workflow_id: str) -> Snapshot | None:
+        """See :meth:`workflow_manager.protocols.SnapshotStore.load_snapshot`."""
+        with self._lock:
+            entry = self._entries.get(workflow_id)
+            kept = None if entry is None else entry.snapshot
+        return None if kept is None else attrs.evolve(kept, value=copy_json(kept.value))
 
 
 def _listed_under(workflow: Workflow) -> tuple[object, ...]:

@@ -98,6 +98,29 @@ class ListingContract(Contract):
                 query = WorkflowQuery(status=status, definition_name=name)
                 assert [one.id for one in store.list_workflows(query)] == wanted.get(status, [])
 
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"namespace": "other"},
+            {"queue": "other"},
+            {"tags": {"a": "2", "b": "1"}},
+            {"resolved_by_user": True},
+            {"retry_for": "other"},
+        ],
+        ids=str,
+    )
+    def test_what_a_save_changes_is_listed_so(self, store: Store, changes: dict[str, Any]) -> None:
+        """A workflow is listed under what its latest save says, and no longer under what it said before."""
+        saved = store.save_workflow(workflow("w", namespace="n", queue="q", tags={"a": "1"}, retry_for="v"))
+        (field,) = changes
+        was, now = WorkflowQuery(**{field: getattr(saved, field)}), WorkflowQuery(**changes)
+        saved = store.save_workflow(saved)
+        self.settle(store)
+        assert [list(store.list_workflows(query)) for query in (was, now)] == [[saved], []]
+        saved = store.save_workflow(attrs.evolve(saved, **changes))
+        self.settle(store)
+        assert [list(store.list_workflows(query)) for query in (was, now)] == [[], [saved]]
+
     @pytest.mark.parametrize("oldest_first", [False, True])
     def test_writes_between_pages(self, full: Store, oldest_first: bool) -> None:
         """Whatever is created, changed or deleted between pages, every unchanged workflow comes once and in order."""

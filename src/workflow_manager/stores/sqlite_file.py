@@ -1,0 +1,212 @@
+"""
+The file of a SQLiteStore: its connections, its transactions, and what can go wrong with it.
+
+One connection writes, one thread at a time; readers take connections from a pool and never wait for the writer (WAL).
+Between processes SQLite's own locks decide.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from pathlib import Path
+
+from workflow_manager.exceptions import InvalidValueError, StoreError
+from workflow_manager.stores.sqlite_schema import VERSION, prepare
+
+_MOST_IDLE = 8  # connections kept for readers
+_PAUSE_SECONDS = 0.01  # before another try where SQLite itself does not wait
+_WAL_BYTES_KEPT = 64 * 2**20  # what a large turn leaves of the write-ahead log
+
+
+class Synchronous(StrEnum):
+    """
+    How far a commit gets before it is acknowledged (SQLite documentation: PRAGMA synchronous).
+
+    ``FULL``: to the disk.  ``NORMAL``: to the operating system; the end of the process, ``kill -9`` included, loses
+    nothing, but a power cut or a crash of the operating system may undo the last commits.  The file stays whole.
+    """
+
+    FULL = "FULL"
+    NORMAL = "NORMAL"
+
+
+_REASONS = {
+    sqlite3.SQLITE_BUSY: "it is locked by another process",
+    sqlite3.SQLITE_LOCKED: "it is locked",
+    sqlite3.SQLITE_FULL: "there is no space left on the disk, or the file may not grow",
+    sqlite3.SQLITE_READONLY: "it is read-only",
+    sqlite3.SQLITE_PERM: "it may not be opened",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened",
+    sqlite3.SQLITE_IOERR: "the disk cannot be read or written, or is full",
+    sqlite3.SQLITE_NOTADB: "it is no SQLite file",
+    sqlite3.SQLITE_CORRUPT: "it is damaged",
+}
+
+
+def _code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; 0 where there is none."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+class SQLiteFile:
+    """
+    The file at *path*, made if it is not there, its schema brought up to date.
+
+    *timeout* is how many seconds to wait for another writer.  Errors of SQLite come out as :class:`StoreError`.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, synchronous: Synchronous, timeout: float) -> None:
+        text = os.fsdecode(path)
+        if not text or text.startswith(":memory:"):
+            raise InvalidValueError(
+                "SQLiteStore", "/path", f"{text!r} names no file; MemoryStore keeps things in memory"
+            )
+        self.path = str(Path(text).absolute())  # the working directory may change
+        self._synchronous, self._timeout = synchronous, timeout
+        self._process = os.getpid()
+        self._writing = threading.Lock()
+        self._idle: list[sqlite3.Connection] = []
+        self._writer: list[sqlite3.Connection] = []  # one or none
+        self._closed = threading.Event()
+        self._end = weakref.finalize(self, _close, self._process, self._closed, self._idle, self._writer)
+        try:
+            with self._translated():
+                self._writer.append(self._connect())
+                self._retried(lambda: prepare(self._writer[0], self.path))
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close all connections that are not in use, and those in use when they are given back."""
+        with self._writing:
+            self._end()
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that writes, alone: committed at the end of the block, undone if that raises."""
+        self._check()
+        if not self._writing.acquire(timeout=self._timeout):
+            raise StoreError(self.path, "it is locked by another thread")
+        try:
+            with self._translated():
+                self._check()
+                if not self._writer:
+                    self._writer.append(self._connect())
+                connection = self._writer[0]
+                try:
+                    self._retried(lambda: connection.execute("BEGIN IMMEDIATE"))
+                    self._check_version(connection)
+                    yield connection
+                    connection.execute("COMMIT")
+                except BaseException:
+                    if not _rolled_back(connection):
+                        self._writer.clear()
+                    raise
+        finally:
+            self._writing.release()
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that reads: all its statements see the same commits."""
+        with self._translated():
+            connection = self._take()
+            try:
+                connection.execute("BEGIN")
+                self._retried(lambda: self._check_version(connection))
+                yield connection
+            finally:
+                if _rolled_back(connection):
+                    self._give_back(connection)
+
+    def _take(self) -> sqlite3.Connection:
+        self._check()
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._connect()
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        if self._closed.is_set() or len(self._idle) >= _MOST_IDLE:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def _check(self) -> None:
+        if self._closed.is_set():
+            raise StoreError(self.path, "this store has been closed")
+        if os.getpid() != self._process:  # SQLite's connections do not survive a fork
+            raise StoreError(self.path, "this store was opened by another process; open one after the fork")
+
+    def _check_version(self, connection: sqlite3.Connection) -> None:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version != VERSION:
+            raise StoreError(self.path, f"its schema has become version {version} meanwhile; open it anew")
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=self._timeout, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        try:
+            connection.execute(f"PRAGMA synchronous={self._synchronous.value}")
+            connection.execute(f"PRAGMA journal_size_limit={_WAL_BYTES_KEPT}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _retried(self, work: Callable[[], object]) -> None:
+        """
+        Do *work*, again while the file is busy, until the time-out.
+
+        SQLite waits by itself for a writer, but not while another process, the last to close the file, tidies it up.
+        """
+        end = time.monotonic() + self._timeout
+        while True:
+            try:
+                work()
+            except sqlite3.OperationalError as error:
+                if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
+                    raise
+                time.sleep(_PAUSE_SECONDS)
+            else:
+                return
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            reason = _REASONS.get(_code(error), "SQLite cannot do it")
+            raise StoreError(self.path, f"{reason} ({error})") from error
+        except UnicodeEncodeError as error:
+            raise InvalidValueError("text", "", f"{error.object!r} cannot be written as UTF-8") from None
+        except OverflowError as error:
+            raise InvalidValueError("number", "", str(error)) from None
+
+
+def _rolled_back(connection: sqlite3.Connection) -> bool:
+    """End the transaction, if one is open; a connection that cannot even do that is closed: ``False``."""
+    try:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    except sqlite3.Error:
+        connection.close()
+        return False
+    return True
+
+
+def _close(process: int, closed: threading.Event, *pools: list[sqlite3.Connection]) -> None:
+    closed.set()
+    if os.getpid() != process:
+        return  # they are the parent's
+    for pool in pools:
+        while pool:
+            pool.pop().close()

@@ -1,0 +1,151 @@
+"""The rows of one workflow in a SQLiteStore's file, as a save writes them; all within the caller's transaction."""
+
+# ruff: noqa: S608  what is put into SQL are names of our own columns
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from workflow_manager.asl.values import loads
+from workflow_manager.stores.sqlite_drafts import Draft, microseconds
+
+PLACES = 2**32
+"""Places of one history: that of a turn is the workflow's number times this, plus the events before it."""
+
+_LISTED = "created, status, name, namespace, queue, retry_for, resolved, definition, tags, has_body"
+_LAST = "(SELECT max(touched) FROM workflows WHERE touched IS NOT NULL)"
+_BEHIND = "(SELECT ifnull(max(touched), 0) + 1 FROM workflows WHERE touched IS NOT NULL)"
+_SEEN = f"SELECT number, revision, events, touched IS {_LAST}, {_LISTED} FROM workflows WHERE id = ?"
+_INSERT = (
+    f"INSERT INTO workflows ({_LISTED}, id, revision, events, summary, touched) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {touched})"
+)
+TOUCH = f"UPDATE workflows SET touched = {_BEHIND} WHERE number = ? AND touched IS NOT NULL"
+"""Put a workflow that is pending behind all others."""
+
+
+@attrs.frozen
+class Seen:
+    """What a save has to know of the workflow that is stored; ``listed`` are the columns that listings search."""
+
+    number: int
+    revision: int
+    events: int
+    is_last: bool  # it is pending, and behind all others already
+    listed: tuple[Any, ...]
+
+    @property
+    def status(self) -> str:
+        return str(self.listed[1])
+
+    @classmethod
+    def of(cls, connection: sqlite3.Connection, workflow_id: str) -> Seen | None:
+        row = connection.execute(_SEEN, (workflow_id,)).fetchone()
+        return None if row is None else cls(row[0], row[1], row[2], bool(row[3]), row[4:])
+
+
+def insert(connection: sqlite3.Connection, draft: Draft, definition: int) -> int:
+    """Write the first save of a workflow; returns its number."""
+    workflow = draft.workflow
+    touched = "NULL" if workflow.status.is_final else _BEHIND
+    values = (*_listed(draft, definition), workflow.id, 1, draft.events, draft.summary)
+    number = connection.execute(_INSERT.format(touched=touched), values).lastrowid
+    assert number is not None
+    connection.execute("INSERT INTO inputs VALUES (?, ?)", (number, draft.input))
+    _tag(connection, number, draft)
+    _append(connection, number, 0, draft, had_body=False)
+    return number
+
+
+def update(connection: sqlite3.Connection, draft: Draft, definition: int, seen: Seen) -> None:
+    """Write a save over what was *seen*; a column that does not change is not set, for the sake of its index."""
+    is_final = draft.workflow.status.is_final
+    columns = ["revision = ?", "events = ?"]
+    values: list[object] = [seen.revision + 1, seen.events + draft.events]
+    if is_final:
+        columns.append("touched = NULL")
+    elif not seen.is_last:
+        columns.append(f"touched = {_BEHIND}")
+    if draft.summary is None:
+        columns.append("updated = ?")
+        values.append(microseconds(draft.workflow.last_updated))
+    else:
+        columns.append("updated = NULL, summary = ?")
+        values.append(draft.summary)
+        listed = _listed(draft, definition)
+        for name, before, now in zip(_LISTED.split(", "), seen.listed, listed, strict=True):
+            if before != now:
+                columns.append(f"{name} = ?")
+                values.append(now)
+        _retag(connection, draft, seen, listed)
+    connection.execute(f"UPDATE workflows SET {', '.join(columns)} WHERE number = ?", (*values, seen.number))
+    _append(connection, seen.number, seen.events, draft, had_body=bool(seen.listed[-1]))
+    if is_final:
+        connection.execute("DELETE FROM snapshots WHERE workflow = ?", (seen.number,))
+
+
+def delete(connection: sqlite3.Connection, seen: Seen) -> None:
+    """Delete all rows of a workflow."""
+    connection.execute("DELETE FROM workflows WHERE number = ?", (seen.number,))
+    for table in ("inputs", "bodies", "leases", "snapshots"):
+        connection.execute(f"DELETE FROM {table} WHERE workflow = ?", (seen.number,))
+    first = seen.number * PLACES
+    connection.execute("DELETE FROM turns WHERE place >= ? AND place < ?", (first, first + PLACES))
+    _untag(connection, seen)
+
+
+def _listed(draft: Draft, definition: int) -> tuple[object, ...]:
+    """The values of the columns ``_LISTED``."""
+    workflow = draft.workflow
+    return (
+        microseconds(workflow.created_at),
+        workflow.status.value,
+        workflow.workflow_definition.name,
+        workflow.namespace,
+        workflow.queue,
+        workflow.retry_for,
+        int(workflow.resolved_by_user),
+        definition,
+        draft.tags,
+        int(draft.body is not None),
+    )
+
+
+def _append(connection: sqlite3.Connection, number: int, events: int, draft: Draft, *, had_body: bool) -> None:
+    """Write the new turns behind *events* others, and the body."""
+    place = number * PLACES + events
+    for count, text in draft.turns:
+        connection.execute("INSERT INTO turns VALUES (?, ?)", (place, text))
+        place += count
+    if draft.body is not None:
+        connection.execute("INSERT OR REPLACE INTO bodies VALUES (?, ?)", (number, draft.body))
+    elif had_body:
+        connection.execute("DELETE FROM bodies WHERE workflow = ?", (number,))
+
+
+def _tag(connection: sqlite3.Connection, number: int, draft: Draft) -> None:
+    created = microseconds(draft.workflow.created_at)
+    rows = ((key, value, created, number) for key, value in draft.workflow.tags.items())
+    connection.executemany("INSERT INTO tags VALUES (?, ?, ?, ?)", rows)
+
+
+def _untag(connection: sqlite3.Connection, seen: Seen) -> None:
+    created, tags = seen.listed[0], seen.listed[-2]
+    sql = "DELETE FROM tags WHERE key = ? AND value = ? AND created = ? AND workflow = ?"
+    connection.executemany(sql, ((key, value, created, seen.number) for key, value in _pairs(tags)))
+
+
+def _retag(connection: sqlite3.Connection, draft: Draft, seen: Seen, listed: tuple[object, ...]) -> None:
+    if (seen.listed[0], seen.listed[-2]) != (listed[0], listed[-2]):
+        _untag(connection, seen)
+        _tag(connection, seen.number, draft)
+
+
+def _pairs(tags: str) -> Iterable[tuple[str, str]]:
+    read = loads(tags)
+    assert isinstance(read, dict), tags
+    return read.items()

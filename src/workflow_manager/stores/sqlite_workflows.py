@@ -1,0 +1,136 @@
+"""Workflows and their histories in a SQLiteStore's file."""
+
+# ruff: noqa: S608  what is put into SQL are names of our own columns
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from workflow_manager.asl.values import JSON, loads
+from workflow_manager.codec.events import event_from_record
+from workflow_manager.codec.records import workflow_from_record
+from workflow_manager.exceptions import ConflictError, NotFoundError, WorkflowStatusError
+from workflow_manager.history import HistoryEvent
+from workflow_manager.models import Page, Workflow, WorkflowStatus
+from workflow_manager.stores.paging import PageTokens, asked_of, check_limit
+from workflow_manager.stores.sqlite_definitions import DefinitionTable
+from workflow_manager.stores.sqlite_drafts import Draft, Stored, moment
+from workflow_manager.stores.sqlite_file import SQLiteFile
+from workflow_manager.stores.sqlite_recent import Recent
+from workflow_manager.stores.sqlite_rows import PLACES, Seen, delete, insert, update
+
+READ = "revision, definition, has_body, summary, updated, number"
+"""The columns of ``workflows`` that :meth:`SQLiteWorkflows._read` takes."""
+
+
+class SQLiteWorkflows:
+    """Saving and reading: a part of a SQLiteStore."""
+
+    _file: SQLiteFile
+    _tokens: PageTokens
+    _definitions: DefinitionTable
+    _stored: Recent[str, Stored]  # by id
+
+    def save_workflow(self, workflow: Workflow, events: Sequence[HistoryEvent] = ()) -> Workflow:
+        """See :meth:`workflow_manager.protocols.WorkflowStore.save_workflow`."""
+        prepared = self._definitions.prepare(workflow.workflow_definition)
+        stored = self._stored.get(workflow.id)
+        draft = Draft.of(workflow, events, prepared if isinstance(prepared, int) else None, stored)
+        saved = attrs.evolve(workflow, revision=workflow.revision + 1)
+        with self._file.write() as connection:
+            seen = Seen.of(connection, workflow.id)
+            _check(workflow, seen)
+            definition = self._definitions.number(connection, prepared)
+            if seen is None:
+                number = insert(connection, draft, definition)
+            else:
+                number = seen.number
+                if stored is None or stored.number != number:
+                    draft = draft.written_out()
+                update(connection, draft, definition, seen)
+        self._definitions.remember(workflow.workflow_definition, definition)
+        if draft.told is not None:
+            self._stored.put(workflow.id, Stored(number, saved.revision, draft.told))
+        return saved
+
+    def get_workflow(self, workflow_id: str) -> Workflow:
+        """See :meth:`workflow_manager.protocols.WorkflowStore.get_workflow`."""
+        with self._file.read() as connection:
+            row = connection.execute(f"SELECT {READ} FROM workflows WHERE id = ?", (workflow_id,)).fetchone()
+            if row is None:
+                raise NotFoundError("workflow", workflow_id)
+            return self._read(connection, row)
+
+    def _read(self, connection: sqlite3.Connection, row: tuple[Any, ...], *, summary: bool = False) -> Workflow:
+        """The workflow of a row of the columns ``READ``, whole or as its *summary*."""
+        revision, definition, has_body, record, updated, number = row
+        input: JSON = None
+        if not summary:
+            (text,) = connection.execute("SELECT value FROM inputs WHERE workflow = ?", (number,)).fetchone()
+            input = loads(text)
+            if has_body:
+                sql = "SELECT record FROM bodies WHERE workflow = ?"
+                (record,) = connection.execute(sql, (number,)).fetchone()
+        workflow = workflow_from_record(
+            record,
+            input=input,
+            definition=self._definitions.read(connection, definition),
+            revision=0 if summary else revision,
+        )
+        return workflow if updated is None else attrs.evolve(workflow, last_updated=moment(updated))
+
+    def delete_workflow(self, workflow_id: str) -> None:
+        """See :meth:`workflow_manager.protocols.WorkflowStore.delete_workflow`."""
+        with self._file.write() as connection:
+            seen = Seen.of(connection, workflow_id)
+            if seen is None:
+                raise NotFoundError("workflow", workflow_id)
+            delete(connection, seen)
+
+    def read_history(
+        self, workflow_id: str, *, after: int = 0, limit: int = 1000, page_token: str | None = None
+    ) -> Page[HistoryEvent]:
+        """See :meth:`workflow_manager.protocols.WorkflowStore.read_history`."""
+        asked, limit = asked_of("history", workflow_id, after), check_limit(limit)
+        place = after if page_token is None else self._tokens.read(asked, page_token)
+        start = place if isinstance(place, int) and place > 0 else 0
+        with self._file.read() as connection:
+            sql = "SELECT number, events FROM workflows WHERE id = ?"
+            row = connection.execute(sql, (workflow_id,)).fetchone()
+            if row is None:
+                raise NotFoundError("workflow", workflow_id)
+            number, count = row
+            records = _records(connection, number, start, min(limit, count - start))
+        items = tuple(map(event_from_record, records))
+        return Page(items=items, next=self._tokens.make(asked, start + limit) if start + limit < count else None)
+
+
+def _records(connection: sqlite3.Connection, number: int, start: int, wanted: int) -> list[str]:
+    """The records of *wanted* events, all of them there, from the place *start* on."""
+    if wanted <= 0:
+        return []
+    first = number * PLACES
+    sql = "SELECT max(place) FROM turns WHERE place >= ? AND place <= ?"
+    (place,) = connection.execute(sql, (first, first + start)).fetchone()
+    skipped = first + start - place
+    records: list[str] = []
+    rows = connection.execute(
+        "SELECT events FROM turns WHERE place >= ? AND place < ? ORDER BY place", (place, first + PLACES)
+    )
+    for (text,) in rows:
+        records += text.split("\n")
+        if len(records) >= skipped + wanted:
+            break
+    rows.close()
+    return records[skipped : skipped + wanted]
+
+
+def _check(workflow: Workflow, seen: Seen | None) -> None:
+    if workflow.revision != (0 if seen is None else seen.revision):
+        raise ConflictError("workflow", workflow.id, workflow.revision)
+    if seen is not None and WorkflowStatus(seen.status).is_final and workflow.status != seen.status:
+        raise WorkflowStatusError(f"saving it as {workflow.status.value}", workflow.id, seen.status)
