@@ -74,6 +74,8 @@ def test_booleans_are_equal_or_not(suffix: str):
         (10**20, "NumericGreaterThan", 1e19),
         ("Z", "StringLessThan", "a"),
         ("\uffff", "StringGreaterThan", "\U0001f600"),  # by UTF-16 code units, as AWS compares
+        ("lamp", "StringLessThan", "é"),
+        ("é", "StringGreaterThanEquals", "lamp"),
         (NOON_IN_PARIS, "TimestampEquals", NOON),
         (NOON, "StringLessThan", NOON_IN_PARIS),
         (NOON_IN_PARIS, "TimestampLessThan", LATER),
@@ -82,6 +84,15 @@ def test_booleans_are_equal_or_not(suffix: str):
 def test_comparisons_by_value(value: object, operator: str, operand: object):
     """Numbers compare by value, strings by UTF-16 code unit, timestamps by the moment that they name."""
     assert compare(value, operator, operand)
+
+
+@given(st.text(), st.text())
+def test_any_two_strings_have_an_order(left: str, right: str):
+    """Exactly one of less, equal and greater holds of any two strings, that of their code units."""
+    first, second = left.encode("utf-16-be"), right.encode("utf-16-be")
+    held = [compare(left, f"String{name}", right) for name in ("LessThan", "Equals", "GreaterThan")]
+
+    assert held == [first < second, first == second, first > second]
 
 
 @pytest.mark.parametrize("operator", COMPARISONS)

@@ -442,3 +442,38 @@ def test_reading_and_writing_loses_nothing(document):
     assert document == to_dict(machine)
     assert document == to_dict(attrs.evolve(machine))
     assert machine == StateMachine.from_json(machine.to_json())
+
+
+@pytest.mark.parametrize("depth", [197, 198, 5_000])
+@pytest.mark.parametrize("wrap", [lambda inner: [inner], lambda inner: {"a": inner}])
+def test_what_can_be_read_can_be_written(depth, wrap):
+    """A document that nests too deeply to be handled is refused when it is read, not met as a crash later."""
+    inner = 1
+    for _ in range(depth):
+        inner = wrap(inner)
+    document = {"StartAt": "A", "States": {"A": {"Type": "Pass", "Result": inner, "End": True}}}
+    if depth == 197:
+        assert from_dict(document).to_dict() == document
+        return
+    with pytest.raises(DefinitionError) as refused:
+        from_dict(document)
+    assert len(refused.value.problems) == 1
+
+
+@pytest.mark.parametrize("value", [10**4300, -(10**5000)], ids=["just too long", "much too long"])
+def test_an_integer_that_has_no_text_is_no_json(value):
+    """Python writes integers of at most 4,300 digits; a longer one is refused, with the place where it stands."""
+    with pytest.raises(DefinitionError) as refused:
+        from_dict({"StartAt": "A", "States": {"A": {"Type": "Pass", "Result": [value], "End": True}}})
+    (problem,) = refused.value.problems
+    assert (problem.path, problem.message) == ("/States/A/Result/0", "an integer has at most 4,300 digits")
+
+
+def test_what_contains_itself_is_refused_without_delay():
+    """The bound on nesting stands for itself; it is no matter of how much stack is left."""
+    document = {"StartAt": "A", "States": {"A": {"Type": "Succeed"}}, "Comment": ["x"] * 3_000}
+    document["States"]["Again"] = document
+    begun = time.process_time()
+    with pytest.raises(DefinitionError):
+        from_dict(document)
+    assert time.process_time() - begun < 4

@@ -24,6 +24,7 @@ from workflow_manager.exceptions import (
     DefinitionError,
     InvalidValueError,
     NotFoundError,
+    TaskTokenError,
     UnknownResourceError,
     WorkflowStatusError,
 )
@@ -296,7 +297,7 @@ def test_a_retry_waits_and_then_has_another_token(manager, world):
 
 
 def test_a_time_out_withdraws_its_task(manager, world):
-    """The work of a task that has timed out is stopped, and its late answer is no news."""
+    """The work of a task that has timed out is stopped, and its late answer is refused."""
     workflow = manager.create_workflow(definition({"Slow": task(TimeoutSeconds=60)}), {})
     late = world.open("Slow")[0].token
     world.advance(60)
@@ -305,7 +306,8 @@ def test_a_time_out_withdraws_its_task(manager, world):
     assert workflow.status is WorkflowStatus.FAILED
     assert workflow.error == "States.Timeout"
     assert world.stopped == [late]
-    manager.send_task_success(late, "too late")
+    with pytest.raises(TaskTokenError):
+        manager.send_task_success(late, "too late")
     assert manager.update_workflow_summary(workflow) == workflow
 
 

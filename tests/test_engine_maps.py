@@ -545,3 +545,12 @@ def test_a_damaged_object_fails_the_run(config: dict[str, Any], body: Any, cause
     ran = read(body, config)
     assert ran.error == "States.ItemReaderFailed"
     assert cause in str(ran.cause)
+
+
+def test_a_number_beyond_what_a_float_holds_is_no_json() -> None:
+    """It would be an infinity, which no later event could be written with."""
+    ran = read("[1, 1e999]")
+    assert ran.error == "States.ItemReaderFailed"
+    assert "too large for a number" in str(ran.cause)
+    ran = simulate(flow(A=step(Parameters={"n.$": "States.StringToJson('[-1e999]')"})))
+    assert (ran.status, ran.error) == ("FAILED", "States.Runtime")

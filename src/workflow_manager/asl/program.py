@@ -225,15 +225,16 @@ def compile_payload(value: JSON, field: str, language: QueryLanguage) -> Fill:
 
 def _choose_by_path(state: ChoiceState, data: StateData) -> Choose:
     from workflow_manager.asl.choices import compile_rule
-    from workflow_manager.asl.payload import _assignment
+    from workflow_manager.asl.payload import _assignment, _selection
 
+    select = _selection(state.output_path)  # the state's own Assign is Default's, not evaluated where a rule holds
     rules = [(compile_rule(rule), rule.next, _assignment(rule.assign)) for rule in state.choices]
 
     def choose(scope: Scope, effective: JSON) -> tuple[str, Flow]:
         within = scope.on(effective)
         for holds, target, assign in rules:
             if target is not None and holds(within):
-                output = data.finish(scope, effective).output
+                output = effective if select is None else select(within)
                 return target, Flow(output, None if assign is None else assign(within))
         if state.default is None:
             raise StatesError(ErrorName.RUNTIME, NO_NEXT)

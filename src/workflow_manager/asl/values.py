@@ -123,14 +123,21 @@ def loads(text: str) -> JSON:
     The value of JSON *text*.
 
     Raises:
-        ValueError: the text is not JSON; NaN and Infinity are not.
+        ValueError: the text is not JSON; NaN and Infinity are not, nor is a number beyond what a float holds.
     """
-    value: JSON = json.loads(text, parse_constant=_refuse_constant)
+    value: JSON = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     return value
 
 
 def _refuse_constant(name: str) -> JSON:
     raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:40]} is too large for a number")
+    return value
 
 
 def json_size(value: JSON) -> int:
