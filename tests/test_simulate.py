@@ -225,3 +225,18 @@ def test_the_kitchen_sink_runs() -> None:
         ("end-state", 0),
     ]
     assert kitchen_sink("mine", "local").manager == "local"
+
+
+def test_the_assign_of_a_choice_is_that_of_its_default() -> None:
+    """Where a rule holds, what is wrong with the state's own Assign does no harm; Default evaluates it."""
+    choice = {
+        "Type": "Choice",
+        "Choices": [{"Variable": "$.n", "NumericEquals": 1, "Next": "B"}],
+        "Assign": {"v.$": "$.missing"},
+        "OutputPath": "$.n",
+        "Default": "B",
+    }
+    document = flow(A=choice, B=step())
+    assert simulate(document, {"n": 1}).output == 1
+    failed = simulate(document, {"n": 2})
+    assert (failed.status, failed.error) == ("FAILED", "States.Runtime")
