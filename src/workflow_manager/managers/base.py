@@ -7,6 +7,7 @@ The local manager and the AWS Batch manager are this one with different hands.
 from __future__ import annotations
 
 import logging
+import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ from workflow_manager.exceptions import (
     InvalidValueError,
     ManagerClosedError,
     NotFoundError,
+    TaskTokenError,
+    TaskTokenReason,
     WorkflowStatusError,
 )
 from workflow_manager.managers.admission import Admission, Need
@@ -37,6 +40,7 @@ logger = logging.getLogger("workflow_manager")
 
 _KEYS = uuid.UUID("6f1d2c2e-9a53-5c0e-8b8e-0f6a3b1f7d42")  # the namespace of ids that are made from idempotency keys
 _LINK_TRIES = 100
+_TOKEN = re.compile(r"[^.].*\.\d+\.\d+", re.ASCII | re.DOTALL)  # as the engine makes them
 
 
 def utc_now() -> datetime:
@@ -262,11 +266,12 @@ class EngineWorkflowManager:
         """
         Answer a task that waits for its token to come back (AWS API: SendTaskSuccess).
 
-        A task that is pending no longer is left alone.
+        Any manager over the same store may be told; the answer is stored when this returns.
 
         Raises:
             InvalidValueError: *output* is not JSON.
-            NotFoundError: the token is of no workflow in this manager's store.
+            TaskTokenError: no task waits for it; ``reason`` says whether it is no token, of no workflow in this
+                manager's store, or of a task that has ended.
         """
         self._answer(TaskSucceeded(token, self._clock(), check_json(output, "output")))
 
@@ -280,6 +285,24 @@ class EngineWorkflowManager:
 
     def _answer(self, report: TaskSucceeded | TaskFailed | TaskHeartbeat) -> None:
         self._check_open()
-        workflow_id = report.token.partition(".")[0]  # a token begins with its execution's name
-        if not self.store.get_workflow(workflow_id).status.is_final:
-            self._driver.settle(workflow_id, [report])
+        stored = self._asked_by(report.token)
+        is_ours = stored.workflow_definition.manager == self.name  # else its own manager goes on with it
+        tell = self._tell if is_ours else self._driver.record
+        if stored.status.is_final or not tell(stored, report):
+            raise TaskTokenError(report.token, TaskTokenReason.TASK_TIMED_OUT)
+
+    def _tell(self, stored: Workflow, report: TaskSucceeded | TaskFailed | TaskHeartbeat) -> bool:
+        """Let the workflow hear of its task; ``False`` if that is not pending."""
+        return self._driver.answer(stored, report)
+
+    def _asked_by(self, token: str) -> Workflow:
+        """The workflow whose task has *token*: the part before the last two dots, or for a Map's child before that."""
+        if not _TOKEN.fullmatch(token):
+            raise TaskTokenError(token, TaskTokenReason.INVALID_TOKEN)
+        name = token
+        while name.count(".") >= 2:
+            name = name.rsplit(".", 2)[0]
+            known = self._known(name)
+            if known is not None:
+                return known
+        raise TaskTokenError(token, TaskTokenReason.TASK_DOES_NOT_EXIST)

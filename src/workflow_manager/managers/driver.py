@@ -21,7 +21,7 @@ from workflow_manager.asl.resources import TaskKind
 from workflow_manager.asl.values import JSON
 from workflow_manager.engine import Execution, Limits
 from workflow_manager.engine.pending import PendingTask, PendingTimer
-from workflow_manager.engine.reports import Report, TaskFailed, TaskSucceeded, TimerFired
+from workflow_manager.engine.reports import Report, TaskFailed, TaskHeartbeat, TaskSucceeded, TimerFired
 from workflow_manager.exceptions import ConflictError, NotFoundError, WorkflowStatusError
 from workflow_manager.history import HistoryEvent
 from workflow_manager.managers.children import answer_of, timer_id_of, timer_of
@@ -42,7 +42,8 @@ class Driver:
     Drives workflows; every method may be called from any thread.
 
     *adopts* says whether pending work that is found in the store may be begun again by any driver, because *runner*
-    looks before it leaps; where it is false only :meth:`adopt` takes such work over.
+    looks before it leaps; where it is false only :meth:`adopt` takes such work over.  *owns* says that nobody else
+    carries out these workflows: what others may have written meanwhile is for this driver to begin.
     """
 
     def __init__(
@@ -54,9 +55,10 @@ class Driver:
         limits: Limits,
         listeners: list[Listener],
         adopts: bool = True,
+        owns: bool = False,
     ) -> None:
         self._store, self._runner, self._clock, self._limits = store, runner, clock, limits
-        self._listeners, self._adopts = listeners, adopts
+        self._listeners, self._adopts, self._owns = listeners, adopts, owns
         self._lives: dict[str, Live] = {}
         self._order = threading.Lock()  # of _lives, where it matters
 
@@ -69,6 +71,9 @@ class Driver:
         """The tasks *tokens* are pending no more, those in ``live.answered`` because they have answered."""
         if not live.answered.issuperset(tokens):
             self._runner.stop(workflow, live.tokens)
+
+    def child_turned(self, live: Live, workflow: Workflow, child: Execution, events: Sequence[HistoryEvent]) -> None:
+        """The *child* of a Map Run has written *events*, which nobody keeps."""
 
     def trouble(self, workflow_id: str, count: int) -> None:
         """What had to be done has raised, *count* times in a row; it is logged and can be done again."""
@@ -113,6 +118,42 @@ class Driver:
         live.inbox.extend(reports)
         self._settle_or_raise(live)
         self._go_on(live)
+
+    def answer(self, stored: Workflow, report: TaskSucceeded | TaskFailed | TaskHeartbeat) -> bool:
+        """
+        As :meth:`settle`, with *report* on a task of a workflow that is *stored* so.
+
+        ``False``, and nothing is done, if that task is not pending.
+        """
+        is_new = not self.is_live(stored.id)
+        live = self._live(stored.id)
+        with live.lock:
+            self._catch_up(live, stored)
+            heard = self._heard(live, report, self._settle_or_trouble)
+        if not heard and is_new:
+            self._lives.pop(stored.id, None)
+        self._go_on(live)
+        return heard
+
+    def record(self, stored: Workflow, report: TaskSucceeded | TaskFailed | TaskHeartbeat) -> bool:
+        """As :meth:`answer`, but what follows is left to the driver that has the workflow."""
+        live = Live(stored.id, adopt=False)
+        with live.lock:
+            heard = self._heard(live, report, self._turn)
+        live.tell(self._listeners)
+        return heard
+
+    def _heard(
+        self, live: Live, report: TaskSucceeded | TaskFailed | TaskHeartbeat, settle: Callable[[Live], None]
+    ) -> bool:
+        execution = self._execution(live)
+        asked = None if execution is None else live.children.find(report.token) or execution
+        if asked is None or report.token not in asked.pending_tasks:
+            return False
+        live.asked, live.heard = report, False
+        live.inbox.append(report)
+        settle(live)
+        return live.heard or isinstance(report, TaskHeartbeat)
 
     def again(self, workflow_id: str) -> None:
         """Try once more what was in :meth:`trouble`."""
@@ -190,7 +231,7 @@ class Driver:
         seen = live.workflow if live.execution is not None else None
         behind = seen is not None and seen.revision < stored.revision
         if behind:
-            live.forget(adopt=live.adopt)
+            live.forget(adopt=live.adopt or self._owns)
         return behind
 
     def _live(self, workflow_id: str) -> Live:
@@ -219,11 +260,14 @@ class Driver:
 
     def _settle_or_raise(self, live: Live) -> None:
         with live.lock:
-            try:
-                self._settle(live)
-            except BaseException:
-                self._troubled(live)  # the inbox may hold what others have brought meanwhile
-                raise
+            self._settle_or_trouble(live)
+
+    def _settle_or_trouble(self, live: Live) -> None:
+        try:
+            self._settle(live)
+        except BaseException:
+            self._troubled(live)  # the inbox may hold what others have brought meanwhile
+            raise
 
     def _troubled(self, live: Live) -> None:
         live.troubles += 1
@@ -250,15 +294,17 @@ class Driver:
                 if execution is None or live.workflow is None:
                     return
                 for report in reports:
-                    if not live.children or not live.children.hear(report):
-                        execution.receive(report)
+                    heard = bool(live.children and live.children.hear(report)) or bool(execution.receive(report))
+                    if report is live.asked:
+                        live.heard = heard
                     if isinstance(report, TaskSucceeded | TaskFailed):
                         live.answered.add(report.token)
                 try:
                     self._save(live, live.workflow, execution)
                     return
                 except (ConflictError, WorkflowStatusError):
-                    live.forget(adopt=live.adopt)
+                    live.heard = False
+                    live.forget(adopt=live.adopt or self._owns)
             raise ConflictError("workflow", live.id)
         except BaseException:
             live.put_back(reports)
@@ -280,9 +326,9 @@ class Driver:
         if execution is None or workflow is None:
             return
         self._carry_out(live, workflow, execution)
-        while touched := live.children.take_touched():
+        while touched := live.children.take_touched(self._clock()):
             for child in touched:
-                child.take_events()  # nobody keeps them
+                self.child_turned(live, workflow, child, child.take_events())
                 self._carry_out(live, workflow, child)
                 if child.outcome.is_final and live.children.drop(child.name):
                     live.inbox.append(answer_of(child, self._clock()))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
+import uuid
 from collections.abc import Callable
 
 from workflow_manager.exceptions import ConflictError, InvalidValueError, NotFoundError
 from workflow_manager.protocols import Lease, WorkflowStore
 
 logger = logging.getLogger("workflow_manager")
+
+_MOMENT = 5.0  # seconds; long enough to release the lease again
 
 
 class Leases:
@@ -62,3 +65,13 @@ class Leases:
             held, self._held = tuple(self._held.values()), {}
         for lease in held:
             self._store.release(lease)
+
+
+def is_leased(store: WorkflowStore, workflow_id: str) -> bool:
+    """Whether somebody holds a lease on the workflow."""
+    try:
+        lease = store.acquire(workflow_id, f"nobody-{uuid.uuid4()}", _MOMENT)
+    except ConflictError:
+        return True
+    store.release(lease)
+    return False

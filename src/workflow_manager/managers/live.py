@@ -31,9 +31,11 @@ class Live:
     __slots__ = (
         "adopt",
         "answered",
+        "asked",
         "children",
         "done",
         "execution",
+        "heard",
         "id",
         "inbox",
         "is_over",
@@ -55,6 +57,8 @@ class Live:
         self.was_loaded = False  # whether work of ours may be under way that the stored history no longer wants
         self.children = Children()
         self.answered: set[str] = set()  # tokens of tasks that ended by their own answer, until the next performing
+        self.asked: Report | None = None  # somebody wants to know whether this one still meant something,
+        self.heard = False  # and this tells it
         self.troubles = 0  # turns in a row that raised
         self.is_over = False
         self.outbox: deque[tuple[Workflow, HistoryEvent]] = deque()

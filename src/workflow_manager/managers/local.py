@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from workflow_manager.asl.resources import IntegrationPattern, TaskKind
 from workflow_manager.asl.values import JSON
-from workflow_manager.engine import AWS_LIMITS, Limits
+from workflow_manager.engine import AWS_LIMITS, Execution, Limits
 from workflow_manager.engine.pending import PendingTask, PendingTimer
-from workflow_manager.engine.reports import Report, TaskFailed, TimerFired
-from workflow_manager.exceptions import InvalidValueError
+from workflow_manager.engine.reports import Report, TaskFailed, TaskHeartbeat, TaskSucceeded, TimerFired
+from workflow_manager.exceptions import ConflictError, InvalidValueError
+from workflow_manager.history import HistoryEvent
 from workflow_manager.managers.admission import Need
+from workflow_manager.managers.aws_calls import AwsCalls
+from workflow_manager.managers.aws_clients import AssumeRole, AwsClients, AwsSession
+from workflow_manager.managers.aws_files import FileBuckets
 from workflow_manager.managers.base import EngineWorkflowManager, utc_now
+from workflow_manager.managers.children import workflow_of
 from workflow_manager.managers.driver import Driver
-from workflow_manager.managers.leases import Leases
+from workflow_manager.managers.leases import Leases, is_leased
 from workflow_manager.managers.live import Listener, Live
 from workflow_manager.managers.local_runner import LocalError, LocalRunner
-from workflow_manager.managers.resources import Resources
+from workflow_manager.managers.resources import Finder, Resources
 from workflow_manager.managers.timers import Timers
 from workflow_manager.models import ManagerName, Workflow, WorkflowQuery, WorkflowStatus
 from workflow_manager.protocols import Store
@@ -30,6 +36,7 @@ logger = logging.getLogger("workflow_manager")
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 30.0  # seconds before what has failed is tried again
 _PAGE = 1000
+_ANSWERS_AFTER = timedelta(seconds=2)  # between looks for answers that were given through another process
 
 Task = Callable[..., object] | str
 
@@ -46,9 +53,11 @@ class LocalDriver(Driver):
         clock: Callable[[], datetime],
         limits: Limits,
         listeners: list[Listener],
+        owns: bool,
+        keep_children: bool,
     ) -> None:
-        super().__init__(store, runner, clock=clock, limits=limits, listeners=listeners, adopts=False)
-        self._local_runner, self._timers = runner, timers
+        super().__init__(store, runner, clock=clock, limits=limits, listeners=listeners, adopts=False, owns=owns)
+        self._local_runner, self._timers, self._keep_children = runner, timers, keep_children
 
     def timers_changed(self, workflow_id: str, timers: Sequence[PendingTimer], withdrawn: Sequence[str]) -> None:
         for timer_id in withdrawn:
@@ -72,10 +81,40 @@ class LocalDriver(Driver):
                     self._try_to_settle(live)
             self._go_on(live)
 
+    def child_turned(self, live: Live, workflow: Workflow, child: Execution, events: Sequence[HistoryEvent]) -> None:
+        if not self._keep_children:
+            return
+        parent = live.children.parent(child) or live.execution
+        task = None if parent is None else parent.pending_tasks.get(child.name)
+        if task is None:
+            return  # nobody waits for it any more
+        history = live.children.remember(child, events)
+        if child.outcome.is_final:
+            try:
+                self._store.save_workflow(workflow_of(child, workflow, task.state, history), history)
+            except ConflictError:
+                logger.info("workflow %s: child %s had been kept before", workflow.id, child.name)
+            except Exception:  # the parent goes on all the same
+                logger.exception("workflow %s: child %s could not be kept", workflow.id, child.name)
+
+    def await_answers(self) -> tuple[str, ...]:
+        """The workflows with a task that somebody may answer by its token, through any process that has the store."""
+        return tuple(live.id for live in tuple(self._lives.values()) if _awaits_answers(live))
+
     def trouble(self, workflow_id: str, count: int) -> None:
         pause = min(_FIRST_PAUSE * 2 ** (count - 1), _LONGEST_PAUSE)
         due = self._clock() + timedelta(seconds=pause)
         self._timers.set((workflow_id, None), due, partial(self.again, workflow_id))
+
+
+def _awaits_answers(live: Live) -> bool:
+    if not live.lock.acquire(blocking=False):
+        return False  # it is having a turn, and will see for itself what is stored
+    try:
+        tasks = () if live.execution is None else live.execution.pending_tasks.values()
+        return any(task.resource.pattern is IntegrationPattern.WAIT_FOR_TASK_TOKEN for task in tasks)
+    finally:
+        live.lock.release()
 
 
 class LocalWorkflowManager(EngineWorkflowManager):
@@ -89,6 +128,15 @@ class LocalWorkflowManager(EngineWorkflowManager):
             output, any JSON value; ``async def`` functions share one event loop; a text
             ``python:package.module:function`` is imported, ``exec:command arguments`` runs a command.  A resource that
             is not here is looked up as a state resource in the workflow's namespace, whose uri is such a text.
+        session: a ``boto3.Session``.  A resource that is nowhere else and means a call of AWS is made for real, through
+            a client of this session: ``arn:aws:states:::aws-sdk:<service>:<action>``, an optimised integration
+            (``arn:aws:states:::sqs:sendMessage``), or a Lambda function's ARN.
+        clients: boto3 clients by service name, which come before those of *session*.
+        assume_role: gives a session with the permissions of a role, by its ARN, for states with Credentials.
+        files: a folder that stands for S3: objects are the files ``<files>/<bucket>/<key>``.
+        poll_seconds: after how long a ``.sync`` job is looked at first; later pauses grow to 30 seconds.
+        keep_children: keep every child execution of a distributed Map, once it has ended, as a workflow of its own: its
+            id is the token of the parent's task, its tags ``parent`` and ``index`` say whose it is.
         max_workers: how many tasks may run on threads at once.
         concurrency: how many tasks of one resource, as the definition names it, may run at once; those beyond wait in
             order.
@@ -113,6 +161,12 @@ class LocalWorkflowManager(EngineWorkflowManager):
         store: Store,
         tasks: Mapping[str, Task] | None = None,
         *,
+        session: AwsSession | None = None,
+        clients: Mapping[str, Any] | None = None,
+        assume_role: AssumeRole | None = None,
+        files: str | os.PathLike[str] | None = None,
+        poll_seconds: float = 1.0,
+        keep_children: bool = False,
         max_workers: int = 32,
         concurrency: Mapping[str, int] | None = None,
         owner: str | None = None,
@@ -125,7 +179,12 @@ class LocalWorkflowManager(EngineWorkflowManager):
         for resource, limit in (concurrency or {}).items():
             _check_count(f"concurrency/{resource}", limit)
         clock = clock or utc_now
-        self._resources = Resources(tasks or {}, store)
+        if not poll_seconds > 0:
+            raise InvalidValueError("LocalWorkflowManager", "/poll_seconds", f"{poll_seconds!r} is not above 0")
+        finders: list[Finder] = [] if files is None else [FileBuckets(files)]
+        finders.append(AwsCalls(AwsClients(session, clients, assume_role)))
+        self._resources = Resources(tasks or {}, store, finders)
+        self._keep_children = keep_children
         self._timers = Timers(clock)
         self._leases = None if owner is None else Leases(store, owner, lease_seconds)
         self._renewing = False
@@ -137,20 +196,24 @@ class LocalWorkflowManager(EngineWorkflowManager):
             context_of=self._context_of,
             max_workers=max_workers,
             concurrency=concurrency or {},
+            first_pause=poll_seconds,
         )
         super().__init__(
             store, self._runner, name=ManagerName.LOCAL.value, clock=clock, limits=limits, listeners=listeners
         )
 
     def _make_driver(self, store: Store, runner: object) -> Driver:
-        return LocalDriver(
+        self._local_driver = LocalDriver(
             store,
             self._runner,
             timers=self._timers,
             clock=self._clock,
             limits=self._limits,
             listeners=self.listeners,
+            owns=self._leases is not None,
+            keep_children=self._keep_children,
         )
+        return self._local_driver
 
     def _hear(self, workflow_id: str, reports: Sequence[Report], here: bool) -> None:
         if here:
@@ -170,10 +233,10 @@ class LocalWorkflowManager(EngineWorkflowManager):
         """
         Take over the unfinished workflows of local managers that are gone, and return their ids.
 
-        Tasks that had begun fail with ``Local.WorkerLost``, which the definition's own Retry may answer; all other
-        pending work begins, timers included.  Workflows that another owner holds a lease on are left alone; without an
-        ``owner`` there are no leases, and this must only be called when no other process runs local workflows of this
-        store.
+        Tasks that had begun fail with ``Local.WorkerLost``, which the definition's own Retry may answer, but those that
+        have become a job at AWS, or wait for their token, go on; all other pending work begins, timers included.
+        Workflows that another owner holds a lease on are left alone; without an ``owner`` there are no leases, and this
+        must only be called when no other process runs local workflows of this store.
         """
         self._check_open()
         found = [*self._unfinished(WorkflowStatus.RUNNING), *self._unfinished(WorkflowStatus.QUEUED)]
@@ -184,7 +247,7 @@ class LocalWorkflowManager(EngineWorkflowManager):
         if self._driver.is_live(workflow_id) or not self._lease(workflow_id):
             return False
         try:
-            self._driver.adopt(workflow_id, self._lost)
+            self._driver.adopt(workflow_id, partial(self._lost, self.store.get_workflow(workflow_id)))
         except Exception:
             logger.exception("workflow %s could not be taken over", workflow_id)
             return False
@@ -203,6 +266,7 @@ class LocalWorkflowManager(EngineWorkflowManager):
         if not self._renewing:
             self._renewing = True
             self._renew_later(self._leases)
+            self._look_later()
         return self._leases.take(workflow_id)
 
     def _renew_later(self, leases: Leases) -> None:
@@ -211,6 +275,27 @@ class LocalWorkflowManager(EngineWorkflowManager):
             leases.renew(self._driver.is_live)
 
         self._timers.set(leases, self._clock() + timedelta(seconds=leases.ttl_seconds / 3), renew)
+
+    def _look_later(self) -> None:
+        def look() -> None:
+            self._look_later()
+            for workflow_id in self._local_driver.await_answers():
+                stored = self._known(workflow_id)
+                if stored is not None:
+                    self._driver.refresh(stored)
+
+        self._timers.set(self, self._clock() + _ANSWERS_AFTER, look)
+
+    def _tell(self, stored: Workflow, report: TaskSucceeded | TaskFailed | TaskHeartbeat) -> bool:
+        if self._driver.is_live(stored.id) or self._may_drive(stored.id):
+            return self._driver.answer(stored, report)
+        return self._driver.record(stored, report)  # its owner goes on with it
+
+    def _may_drive(self, workflow_id: str) -> bool:
+        """Whether nobody else drives the workflow; where this manager has an owner, it does so from now on."""
+        if self._leases is None:
+            return not is_leased(self.store, workflow_id)
+        return self._adopt(workflow_id)
 
     def _unfinished(self, status: WorkflowStatus) -> list[str]:
         found: list[str] = []
@@ -224,9 +309,11 @@ class LocalWorkflowManager(EngineWorkflowManager):
             if token is None:
                 return found
 
-    def _lost(self, task: PendingTask) -> TaskFailed | None:
+    def _lost(self, workflow: Workflow, task: PendingTask) -> TaskFailed | None:
         waits = task.submitted and task.resource.pattern is IntegrationPattern.WAIT_FOR_TASK_TOKEN
         if not task.started or waits or task.resource.kind is TaskKind.CHILD:
+            return None
+        if self._runner.resume(workflow, task):
             return None
         return TaskFailed(
             task.token, self._clock(), LocalError.WORKER_LOST.value, "the process that ran the task has ended"

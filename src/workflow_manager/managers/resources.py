@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import importlib
 import shlex
-from collections.abc import Callable, Iterator, Mapping
-from typing import TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol, TypeAlias
 
 from workflow_manager.asl.resources import TaskKind, TaskResource
 from workflow_manager.exceptions import InvalidValueError, NotFoundError, UnknownResourceError
+from workflow_manager.managers.aws_calls import AwsTask
 from workflow_manager.managers.commands import Command
 from workflow_manager.managers.functions import Function, function
 from workflow_manager.protocols import StateResourceStore
 
-Hands: TypeAlias = Function | Command
+Hands: TypeAlias = Function | Command | AwsTask
 """What can do a task in this process."""
+
+
+class Finder(Protocol):
+    """A place where hands may be found that nobody has registered."""
+
+    def find(self, resource: TaskResource, *, state: str, namespace: str) -> Hands | None:
+        """The hands for *resource*, if it has any; UnknownResourceError, if it knows why there cannot be any."""
+        ...
+
 
 PYTHON, EXEC = "python:", "exec:"
 _NOTHING = "nothing is registered under that name"
@@ -25,11 +35,17 @@ class Resources:
     Finds the hands for a resource.
 
     *tasks* maps names to callables or to texts ``python:package.module:function`` and ``exec:command arguments``;
-    *store* is asked for the state resources that *tasks* does not have.
+    *store* is asked for the state resources that *tasks* does not have, and *finders*, in order, for what is in
+    neither.
     """
 
-    def __init__(self, tasks: Mapping[str, Callable[..., object] | str], store: StateResourceStore) -> None:
-        self._store = store
+    def __init__(
+        self,
+        tasks: Mapping[str, Callable[..., object] | str],
+        store: StateResourceStore,
+        finders: Sequence[Finder] = (),
+    ) -> None:
+        self._store, self._finders = store, tuple(finders)
         self._by_uri: dict[str, Hands] = {}
         self._tasks: dict[str, Hands] = {}
         for name, task in tasks.items():
@@ -44,7 +60,7 @@ class Resources:
 
     def find(self, resource: TaskResource, *, state: str, namespace: str) -> Hands:
         """
-        The hands for *resource*: the task under its full text, or under its shorter names, or its state resource.
+        The hands for *resource*: a task under its full text or a shorter name, a state resource, or what a finder has.
 
         Raises:
             UnknownResourceError: there is none, naming *state*.
@@ -56,8 +72,18 @@ class Resources:
         try:
             found = self._store.get_state_resource(resource.text, namespace)
         except NotFoundError:
-            raise UnknownResourceError(state, resource.text, namespace, _NOTHING) from None
+            found_elsewhere = self._elsewhere(resource, state, namespace)
+            if found_elsewhere is None:
+                raise UnknownResourceError(state, resource.text, namespace, _NOTHING) from None
+            return found_elsewhere
         return self._at(found.uri, state, resource.text, namespace)
+
+    def _elsewhere(self, resource: TaskResource, state: str, namespace: str) -> Hands | None:
+        for finder in self._finders:
+            hands = finder.find(resource, state=state, namespace=namespace)
+            if hands is not None:
+                return hands
+        return None
 
     def _at(self, uri: str, state: str, resource: str, namespace: str) -> Hands:
         hands = self._by_uri.get(uri)
