@@ -78,6 +78,12 @@ MAP_10K_KB = Figure("… memory at its peak: KB per item (10,000)", MAP_1K_KB.nu
 FAN_OUT = Figure(
     "64 items of 50 ms, 32 at a time: share of ideal", lambda line: line["rate"] * line["ideal"] / 64, _percent
 )
+MAP_PASS = rate("inline Map, 1,000 items of one Pass: items/s")
+MAP_JSONATA = rate("… each shaped by JSONata, 1,000 items: items/s")
+MAP_JSONATA_10K = rate("… each shaped by JSONata, 10,000 items: items/s")
+PATH = Figure("look-up of `$.a.b.c`: times the hand-written Python", lambda line: line["times_by_hand"], _one)
+TEMPLATE = Figure("template of plain paths: times the hand-written Python", PATH.number, _one)
+PARSE = rate("reading, validating and compiling a definition: states/s")
 WORKFLOWS = rate("workflows of three Tasks: workflows/s")
 WORKFLOW_KB = Figure("… memory kept: KB per finished workflow", lambda line: line["kb_each"], _one)
 IMPORT = Figure("import: CPU ms", lambda line: line["import_ms"], _one)
@@ -90,6 +96,12 @@ FIGURES = (
     MAP_1K_KB,
     MAP_10K,
     MAP_10K_KB,
+    MAP_PASS,
+    MAP_JSONATA,
+    MAP_JSONATA_10K,
+    PATH,
+    TEMPLATE,
+    PARSE,
     FAN_OUT,
     WORKFLOWS,
     WORKFLOW_KB,
@@ -119,6 +131,11 @@ def plan(moto: str | None, dbos: str | None) -> list[Measurement]:
         ours("bench_map.py sqlite 1000", MAP_1K, MAP_1K_KB),
         ours("bench_map.py memory 10000", MAP_10K, MAP_10K_KB),
         ours("bench_map.py sqlite 10000", MAP_10K, MAP_10K_KB),
+        ours("bench_language.py map-jsonata 1000", MAP_JSONATA),
+        ours("bench_language.py map-jsonata 10000", MAP_JSONATA_10K),
+        ours("bench_language.py path", PATH),
+        ours("bench_language.py template", TEMPLATE),
+        ours("bench_language.py parse 1000", PARSE),
         ours("bench_fan_out.py", FAN_OUT),
         ours("bench_workflows.py memory 1000", WORKFLOWS, WORKFLOW_KB),
         ours("bench_workflows.py sqlite 1000", WORKFLOWS, WORKFLOW_KB),
@@ -134,6 +151,7 @@ def plan(moto: str | None, dbos: str | None) -> list[Measurement]:
             peer(MOTO, moto, "chain-pass", CHAIN_PASS),
             peer(MOTO, moto, "chain-task", CHAIN_TASK),
             peer(MOTO, moto, "map-1000", MAP_1K, MAP_1K_KB),
+            peer(MOTO, moto, "map-pass-1000", MAP_PASS),
             peer(MOTO, moto, "fan-out", FAN_OUT),
             peer(MOTO, moto, "workflows 200", WORKFLOWS),
         ]

@@ -602,3 +602,28 @@ def test_a_timer_beyond_the_end_of_time_is_due_at_its_end() -> None:
     last = {"Type": "Wait", "Timestamp": "9999-12-31T23:59:59Z"}
     ran = simulate(flow(A=last, B=task(TimeoutSeconds=9, HeartbeatSeconds=5), C=wait(7)), 1, tasks=echo)
     assert (ran.status, ran.events[-1].timestamp.year) == ("SUCCEEDED", 9999)
+
+
+def test_what_one_state_assigns_is_limited():
+    """Variables that one state assigns together hold at most 262,144 bytes (AWS: variables, Limits)."""
+    big = {"Type": "Pass", "Assign": {"a.$": "$", "b.$": "$"}, "End": True}
+    machine = {"StartAt": "Big", "States": {"Big": big}}
+
+    assert simulate(machine, "x" * 131_000).status == "SUCCEEDED"
+    assert simulate(machine, "x" * 131_100).error == "States.DataLimitExceeded"
+    assert simulate(machine, "x" * 131_100, limits=NO_LIMITS).status == "SUCCEEDED"
+
+
+def test_all_variables_together_are_limited():
+    """The variables that a state can see hold at most 10 MiB (AWS: variables, Limits)."""
+
+    def machine(count):
+        names = [f"S{index}" for index in range(count)]
+        states = {
+            name: {"Type": "Pass", "Assign": {f"v{index}.$": "$"}, "Next": following}
+            for index, (name, following) in enumerate(zip(names, [*names[1:], "End"], strict=True))
+        }
+        return {"StartAt": "S0", "States": {**states, "End": {"Type": "Succeed"}}}
+
+    assert simulate(machine(40), "x" * 262_000).status == "SUCCEEDED"
+    assert simulate(machine(41), "x" * 262_000).error == "States.DataLimitExceeded"

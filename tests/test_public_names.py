@@ -5,10 +5,12 @@ from __future__ import annotations
 import workflow_manager
 
 NAMES = """
-ConflictError DefinitionError DynamoDBStore HistoryEvent HistoryEventType InvalidValueError Job JobAttempt JobStatus
-LocalWorkflowManager ManagerClosedError MemoryStore NotFoundError Page PageTokenError Problem ResourceType SQLiteStore
-Severity StateMachine StateResource Store StoreError TaskError TaskRunner UnknownResourceError WaitTimeoutError
-Workflow WorkflowDefinition WorkflowManager WorkflowManagerError WorkflowQuery WorkflowStatus WorkflowStatusError wait
+ActivityWorker BatchWorkflowManager ConflictError DefinitionError DynamoDBResults DynamoDBStore HistoryEvent
+HistoryEventType InvalidValueError Job JobAttempt JobResults JobStatus LocalWorkflowManager ManagerClosedError
+MemoryResults MemoryStore NotFoundError Page PageTokenError Problem ResourceType S3Results SQLiteStore Severity
+StateMachine StateResource StepFunctionsWorkflowManager Store StoreError TaskError TaskRunner TaskTokenError
+UnknownResourceError WaitTimeoutError Workflow WorkflowDefinition WorkflowManager WorkflowManagerError WorkflowQuery
+WorkflowStatus WorkflowStatusError wait
 """.split()
 
 

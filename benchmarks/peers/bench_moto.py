@@ -1,7 +1,7 @@
 """
 moto's Step Functions, the way its users run it: boto3 under ``mock_aws``, polled until done.
 
-    bench_moto.py chain-pass|chain-task|map-N|fan-out|workflows [N]
+    bench_moto.py chain-pass|chain-task|map-N|map-pass-N|fan-out|workflows [N]
 
 Tasks are Lambda invocations that moto answers itself (``use_docker: False``), which is its quickest kind of task.
 Needs an environment with ``moto[stepfunctions]``.
@@ -78,8 +78,9 @@ def main(workload: str, n: int | None = None) -> None:
         with measure("moto", workload, n):
             assert moto.run(machine, PAYLOAD, 0.02) == PAYLOAD
     elif workload.startswith("map-"):
-        n = int(workload.removeprefix("map-"))
-        machine = moto.machine(each(TASK))
+        state = PASS if "pass" in workload else TASK
+        n = int(workload.rpartition("-")[2])
+        machine = moto.machine(each(state))
         with measure("moto", workload, n):
             assert len(moto.run(machine, {"items": payloads(n)}, 0.02)) == n
     elif workload == "fan-out":  # a Wait counts whole seconds: 1 s instead of 50 ms

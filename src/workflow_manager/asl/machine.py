@@ -1,9 +1,9 @@
 """
 What a definition says: a state machine and its states, typed and frozen.
 
-The attributes are the fields of the Amazon States Language in snake_case; a field that is absent has the default that the
-language gives it.  Nothing here judges: a document that can be read is kept as it is, unknown fields in ``other``, and
-where it has a value that a field cannot mean (``"TimeoutSeconds": "${Limit}"``) the attribute holds that raw value.
+The attributes are the fields of the Amazon States Language in snake_case; a field that is absent has the default that
+the language gives it.  Nothing here judges: a document that can be read is kept as it is, unknown fields in ``other``,
+and where it has a value that a field cannot mean (``"TimeoutSeconds": "${Limit}"``) the attribute holds that raw value.
 :func:`workflow_manager.asl.validate` says what is wrong, :mod:`workflow_manager.asl.document` reads and writes.
 
 Source: Amazon States Language specification; AWS Step Functions Developer Guide for what AWS added to it.

@@ -112,7 +112,7 @@ def compile_path(text: str) -> Path:
         variable=parsed.variable,
         is_reference=keys is not None and all(isinstance(key, str) or key >= 0 for key in keys),
         is_definite=is_definite,
-        get=_getter(text, parsed, find),
+        get=_getter(text, parsed, find, keys),
         find=find,
     )
 
@@ -152,8 +152,10 @@ def _finder(text: str, keys: Keys) -> Callable[[JSON], JSON]:
     return find if all(isinstance(key, str) for key in keys) else find_careful
 
 
-def _getter(text: str, parsed: ParsedPath, find: Callable[[JSON], JSON]) -> Callable[[Scope], JSON]:
+def _getter(text: str, parsed: ParsedPath, find: Callable[[JSON], JSON], keys: Keys | None) -> Callable[[Scope], JSON]:
     if parsed.root is PathRoot.INPUT:
+        if keys and all(isinstance(key, str) for key in keys):
+            return _input_getter(text, keys)
         return lambda scope: find(scope.input)
     if parsed.root is PathRoot.CONTEXT:
         return lambda scope: find(scope.context)
@@ -165,6 +167,22 @@ def _getter(text: str, parsed: ParsedPath, find: Callable[[JSON], JSON]) -> Call
         except KeyError:
             raise PathNotFound(text, f"The variable '{name}' is not defined") from None
         return find(value)
+
+    return get
+
+
+def _input_getter(text: str, keys: Keys) -> Callable[[Scope], JSON]:
+    """The look-up of names from ``$``, nearly all look-ups there are, without a call in between."""
+    first, rest = keys[0], keys[1:]
+
+    def get(scope: Scope) -> JSON:
+        try:
+            found = scope.input[first]  # type: ignore[index]
+            for key in rest:
+                found = found[key]  # type: ignore[index]
+        except (KeyError, IndexError, TypeError):
+            raise PathNotFound(text, _why_missing(scope.input, keys)) from None
+        return found
 
     return get
 

@@ -183,7 +183,7 @@ def leave(w: Writer, branch: Branch, state: CompiledState, flow: Flow, target: s
     output = flow.output
     check_size(w, output, branch)
     if flow.assigned:
-        check_nesting(flow.assigned)
+        check_variables(w, flow.assigned, branch)
     details: dict[str, JSON] = {"name": state.name, "output": output}
     if flow.assigned:
         details["assignedVariables"] = flow.assigned
@@ -198,6 +198,26 @@ def check_size(w: Writer, value: JSON, branch: Branch) -> None:
     limit = w.x.identity.limits.payload_bytes
     if limit is not None and json_size(value) > limit:
         raise StatesError(ErrorName.DATA_LIMIT_EXCEEDED, too_large(branch.current.name))
+
+
+def check_variables(w: Writer, assigned: Mapping[str, JSON], branch: Branch) -> None:
+    """Refuse variables beyond AWS's limits (AWS: "Passing data between states with variables", Limits)."""
+    check_nesting(assigned)
+    limits = w.x.identity.limits
+    if limits.payload_bytes is not None and json_size(assigned) > limits.payload_bytes:
+        raise StatesError(ErrorName.DATA_LIMIT_EXCEEDED, _too_many_bytes(branch, "assigns", limits.payload_bytes))
+    most = limits.variables_bytes
+    if most is None or len(branch.variables) + len(assigned) <= _FEW_VARIABLES:
+        return
+    if json_size({**branch.variables, **assigned}) > most:
+        raise StatesError(ErrorName.DATA_LIMIT_EXCEEDED, _too_many_bytes(branch, "would leave behind", most))
+
+
+def _too_many_bytes(branch: Branch, verb: str, most: int) -> str:
+    return f"The variables that the state '{branch.current.name}' {verb} are larger than {most} bytes."
+
+
+_FEW_VARIABLES = 39  # so many, each as large as may be, stay below the limit of all together
 
 
 def _left(w: Writer, branch: Branch) -> None:

@@ -222,16 +222,17 @@ class Limits:
     """
     What AWS refuses (AWS: Step Functions service quotas).  ``None`` lifts a limit.
 
-    *payload_bytes*: UTF-8 bytes of an input, an output or a state's payload; *history_events*: listed events of one
-    execution.
+    *payload_bytes*: UTF-8 bytes of an input, an output, a state's payload or what one state assigns; *history_events*:
+    listed events of one execution; *variables_bytes*: UTF-8 bytes of all variables that a state can see.
     """
 
     payload_bytes: int | None = 262_144
     history_events: int | None = 25_000
+    variables_bytes: int | None = 10_485_760
 
 
 AWS_LIMITS = Limits()
-NO_LIMITS = Limits(payload_bytes=None, history_events=None)
+NO_LIMITS = Limits(payload_bytes=None, history_events=None, variables_bytes=None)
 
 
 @attrs.frozen(kw_only=True)

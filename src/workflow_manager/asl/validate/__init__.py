@@ -4,7 +4,8 @@ Is a definition sound?  Every problem at once, each with a code, a JSON Pointer,
 Codes are AWS's where AWS has one (ValidateStateMachineDefinition).  With an ERROR the definition cannot run; a WARNING
 marks what hardly means what it says.
 
-Our own codes: DUPLICATE_KEY (error); DISTRIBUTED_ONLY, JSONPATH_IN_JSONATA, RESERVED_NAME, UNDEFINED_VARIABLE (warnings).
+Our own codes: DUPLICATE_KEY (error); DISTRIBUTED_ONLY, JSONPATH_IN_JSONATA, RESERVED_NAME, UNDEFINED_VARIABLE
+(warnings).
 """
 
 from __future__ import annotations

@@ -16,7 +16,20 @@ INVALID = "SCHEMA_VALIDATION_FAILED"
 
 # What a machine is made of cannot be filled in later: without it there is nothing to judge.
 _STRUCTURE = frozenset(
-    ("Type", "StartAt", "States", "Branches", "ItemProcessor", "Iterator", "Choices", "And", "Or", "Not", "Retry", "Catch")
+    (
+        "Type",
+        "StartAt",
+        "States",
+        "Branches",
+        "ItemProcessor",
+        "Iterator",
+        "Choices",
+        "And",
+        "Or",
+        "Not",
+        "Retry",
+        "Catch",
+    )
 )
 _SUBSTITUTION = re.compile(r"\$\{[^{}]+\}")
 
