@@ -21,7 +21,8 @@ from workflow_manager.asl.scope import Scope
 from workflow_manager.asl.values import JSON
 from workflow_manager.engine.decide import note_failure
 from workflow_manager.engine.decide_run import count_children
-from workflow_manager.engine.fold import child_path, fold
+from workflow_manager.engine.fold import fold
+from workflow_manager.engine.folding.readiness import child_path
 from workflow_manager.engine.state import Branch, ExecutionState
 from workflow_manager.engine.writer import Writer
 from workflow_manager.history import HistoryEvent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from workflow_manager.asl.machine import StateType
 from workflow_manager.asl.program import CompiledState
 from workflow_manager.asl.values import JSON
-from workflow_manager.engine.fold import child_path
+from workflow_manager.engine.folding.readiness import child_path
 from workflow_manager.engine.nesting import check_nesting
 from workflow_manager.engine.state import Branch, Fork
 from workflow_manager.engine.writer import Writer, map_scope, prepare_fork, select_items

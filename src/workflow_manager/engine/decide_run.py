@@ -20,7 +20,8 @@ from workflow_manager.asl.scope import Scope
 from workflow_manager.asl.values import JSON, dumps, json_size
 from workflow_manager.engine.decide_fork import select_item
 from workflow_manager.engine.decide_task import failure_details
-from workflow_manager.engine.fold import run_results, token_of
+from workflow_manager.engine.folding.forks import run_results
+from workflow_manager.engine.folding.pending_work import token_of
 from workflow_manager.engine.nesting import check_nesting
 from workflow_manager.engine.pending import PendingTask
 from workflow_manager.engine.reports import TaskFailed, TaskSucceeded

@@ -140,6 +140,7 @@ class Execution:
         cls,
         machine: StateMachine,
         snapshot: Mapping[str, JSON],
+        events: Iterable[HistoryEvent] = (),
         *,
         name: str,
         execution_arn: str | None = None,
@@ -150,13 +151,15 @@ class Execution:
         map_item: JSON = None,
     ) -> Execution:
         """
-        The execution that wrote *snapshot*; the rest is as for :meth:`start`.
+        The execution that wrote *snapshot* and then *events*; the rest is as for :meth:`start`.
 
         Raises:
             ValueError: another version of the library wrote the snapshot; replay the history instead.
         """
         execution = cls(machine, _identity(name, execution_arn, state_machine_arn, role_arn, type, limits, map_item))
         execution._state = load(execution._state.program, execution._state.identity, snapshot)
+        for event in events:
+            fold(execution._state, event)
         return execution
 
     # ------------------------------------------------------------ reports

@@ -15,7 +15,7 @@ from workflow_manager.asl.program import Program
 from workflow_manager.asl.resources import parse_resource
 from workflow_manager.asl.retries import Failure
 from workflow_manager.asl.values import JSON
-from workflow_manager.engine.fold import CHILD_RESOURCE
+from workflow_manager.engine.folding.runs import CHILD_RESOURCE
 from workflow_manager.engine.pending import ExecutionStatus, Outcome, PendingTask, PendingTimer, TimerKind
 from workflow_manager.engine.state import Branch, ExecutionState, Fork, Identity, MapRun, Phase
 

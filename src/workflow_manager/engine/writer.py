@@ -11,7 +11,8 @@ from workflow_manager.asl.resources import TaskKind
 from workflow_manager.asl.scope import Scope
 from workflow_manager.asl.timestamps import format_timestamp
 from workflow_manager.asl.values import JSON
-from workflow_manager.engine.fold import fold, token_of
+from workflow_manager.engine.fold import fold
+from workflow_manager.engine.folding.pending_work import token_of
 from workflow_manager.engine.state import Branch, ExecutionState, Fork
 from workflow_manager.history import HistoryEvent, HistoryEventType, UnlistedEventType
 
