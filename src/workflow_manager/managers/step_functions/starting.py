@@ -1,0 +1,119 @@
+"""
+Starting: saved first, then started, and the record taken back if nothing was started.
+
+So there is no execution without a record, and no record without an execution but where nobody knows whether AWS has
+done what it did not answer; such a record stays, and an update finds out.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from workflow_manager.exceptions import ConflictError, NotFoundError
+from workflow_manager.managers.step_functions.blueprints import Blueprints
+from workflow_manager.managers.step_functions.client import Patience, code_of
+from workflow_manager.managers.step_functions.executions import NO_MACHINE, Executions, StartFailedError
+from workflow_manager.managers.step_functions.limits import execution_input
+from workflow_manager.managers.step_functions.machines import Machines, Wanted
+from workflow_manager.managers.step_functions.names import machine_of_execution
+from workflow_manager.managers.step_functions.redrives import execution_arn
+from workflow_manager.managers.step_functions.standing import EXECUTION_TAG
+from workflow_manager.models import Workflow, WorkflowDefinition
+from workflow_manager.protocols import Store
+
+
+@attrs.frozen
+class Starter:
+    """Starts the executions of workflows."""
+
+    store: Store
+    blueprints: Blueprints
+    machines: Machines
+    executions: Executions
+    patience: Patience
+
+    def start(self, workflow: Workflow, definition: WorkflowDefinition) -> Workflow:
+        """
+        Save *workflow*, which is new, and start its execution; *definition* is its own, or what that was made from.
+
+        Raises:
+            DefinitionError, UnknownResourceError, InvalidValueError: AWS would refuse it; nothing has been done.
+            ConflictError: a workflow of that id is there already.
+            Exception: the client's own error, if AWS refuses or does not answer.
+        """
+        wanted = self.blueprints.wanted(definition, workflow.namespace, workflow.start_at)
+        text = execution_input(workflow.input, workflow.id)
+        name = self.machines.ensure(wanted)
+        stored = self.store.save_workflow(self._on(workflow, name))
+        try:
+            return self._run(stored, wanted, name, text)
+        except StartFailedError as failure:
+            if not failure.maybe_started:
+                self._take_back(stored)
+            raise _cause(failure) from None
+        except ConflictError:
+            self._take_back(stored)
+            raise
+
+    def _run(self, workflow: Workflow, wanted: Wanted, name: str, text: str) -> Workflow:
+        waits = self.patience.waits()
+        while True:
+            try:
+                self.executions.start(name, workflow.id, text)
+            except StartFailedError as failure:
+                gone = code_of(_cause(failure)) == NO_MACHINE and not failure.maybe_started
+                if not gone or next(waits, waits) is waits:
+                    raise
+                self.machines.forget(wanted)  # deleted since we looked, or made so lately that it is not yet seen
+                name = self.machines.ensure(wanted)
+                workflow = self._move(workflow, name)
+            else:
+                return workflow
+
+    def _on(self, workflow: Workflow, machine_name: str) -> Workflow:
+        """*workflow* on that state machine; where its name is not the plain one, a tag says so."""
+        arn = self.executions.place.execution(machine_name, workflow.id)
+        tags = {name: value for name, value in workflow.tags.items() if name != EXECUTION_TAG}
+        plain = attrs.evolve(workflow, tags=tags)
+        if execution_arn(plain, self.executions.place) == arn:
+            return plain
+        return attrs.evolve(workflow, tags={**tags, EXECUTION_TAG: arn})
+
+    def _move(self, workflow: Workflow, machine_name: str) -> Workflow:
+        moved = self._on(workflow, machine_name)
+        return workflow if moved == workflow else self.store.save_workflow(moved)
+
+    def settle(self, workflow: Workflow) -> None:
+        """
+        See to it that the execution of *workflow*, which is saved and not yet seen to run, has been started.
+
+        It is started on the state machine that its record names, so that there can be no second one.
+        """
+        name = machine_of_execution(execution_arn(workflow, self.executions.place))
+        try:
+            self.executions.start(name, workflow.id, execution_input(workflow.input, workflow.id))
+        except StartFailedError as failure:
+            raise _cause(failure) from None
+
+    def redrive(self, workflow: Workflow, arn: str) -> Workflow | None:
+        """Save *workflow*, which is new, and redrive the execution *arn* as it; ``None`` if AWS does not do that."""
+        stored = self.store.save_workflow(workflow)
+        try:
+            if self.executions.redrive(arn, workflow.id):
+                return stored
+        except StartFailedError as failure:
+            if not failure.maybe_started:
+                self._take_back(stored)
+            raise _cause(failure) from None
+        self._take_back(stored)
+        return None
+
+    def _take_back(self, workflow: Workflow) -> None:
+        try:
+            self.store.delete_workflow(workflow.id)
+        except NotFoundError:
+            pass
+
+
+def _cause(failure: StartFailedError) -> BaseException:
+    return failure.__cause__ or failure

@@ -1,0 +1,1 @@
+"""The far side: what runs the tasks that AWS hands out."""

@@ -1,0 +1,116 @@
+"""
+What a worker says to Step Functions about one task, and what the answers mean.
+
+No botocore here: errors are told by their codes and, where no answer came, by the names of their classes.  Source: AWS
+API, SendTaskSuccess, SendTaskFailure, SendTaskHeartbeat.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import attrs
+
+logger = logging.getLogger("workflow_manager")
+
+MAX_ERROR, MAX_CAUSE = 256, 32_768
+"""The longest ``error`` and ``cause``, in characters."""
+MAX_OUTPUT = 262_144
+"""The longest output, in bytes of UTF-8."""
+TRUNCATED = "[truncated]"
+
+_GONE = frozenset({"TaskDoesNotExist", "TaskTimedOut", "InvalidToken"})
+_THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "KmsThrottlingException"})
+_NO_ANSWER = frozenset({"HTTPClientError", "ConnectionError", "IncompleteReadError", "ResponseParserError"})
+_TRIES = 10
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 15.0
+
+
+class ActivityClient(Protocol):
+    """What is used of ``boto3.client("stepfunctions")``; give it a ``read_timeout`` of at least 65 seconds."""
+
+    @property
+    def create_activity(self) -> Callable[..., Mapping[str, Any]]: ...
+    @property
+    def list_activities(self) -> Callable[..., Mapping[str, Any]]: ...
+    @property
+    def tag_resource(self) -> Callable[..., object]: ...
+    @property
+    def get_activity_task(self) -> Callable[..., Mapping[str, Any]]: ...
+    @property
+    def send_task_success(self) -> Callable[..., object]: ...
+    @property
+    def send_task_failure(self) -> Callable[..., object]: ...
+    @property
+    def send_task_heartbeat(self) -> Callable[..., object]: ...
+
+
+def code_of(error: BaseException) -> str:
+    """The error code in the service's answer, ``""`` if *error* is no answer."""
+    response = getattr(error, "response", None)
+    answer = response.get("Error") if isinstance(response, Mapping) else None
+    code = answer.get("Code") if isinstance(answer, Mapping) else None
+    return code.rpartition("#")[2] if isinstance(code, str) else ""
+
+
+def passes(error: BaseException) -> bool:
+    """Whether the same call may go well in a while."""
+    response = getattr(error, "response", None)
+    metadata = response.get("ResponseMetadata") if isinstance(response, Mapping) else None
+    status = metadata.get("HTTPStatusCode") if isinstance(metadata, Mapping) else None
+    if code_of(error) in _THROTTLED or (isinstance(status, int) and status >= 500):
+        return True
+    kinds = type(error).__mro__
+    return any(kind.__name__ in _NO_ANSWER and kind.__module__.startswith("botocore") for kind in kinds)
+
+
+@attrs.frozen
+class Answers:
+    """
+    Sends what becomes of tasks, again and again while that fails in passing.
+
+    *pause* waits for some seconds; *chance* gives a random number between its two arguments.  Every method returns
+    whether AWS still wants to know: ``False`` means that the task has timed out, was answered, or its execution ended.
+    """
+
+    client: ActivityClient
+    pause: Callable[[float], object]
+    chance: Callable[[float, float], float]
+
+    def success(self, token: str, output: str) -> bool:
+        """The task has succeeded with *output*, JSON text."""
+        return self._send(self.client.send_task_success, taskToken=token, output=output)
+
+    def failure(self, token: str, error: str | None, cause: str | None) -> bool:
+        """The task has failed; *error* and *cause* are cut where they are too long."""
+        said = {"error": cut(error, MAX_ERROR), "cause": cut(cause, MAX_CAUSE)}
+        given: dict[str, Any] = {name: text for name, text in said.items() if text is not None}
+        return self._send(self.client.send_task_failure, taskToken=token, **given)
+
+    def heartbeat(self, token: str) -> bool:
+        """The task is alive; tried once, because the next heartbeat is near."""
+        return self._send(self.client.send_task_heartbeat, tries=1, taskToken=token)
+
+    def _send(self, operation: Callable[..., object], /, *, tries: int = _TRIES, **arguments: Any) -> bool:
+        for number in range(tries):
+            try:
+                operation(**arguments)
+            except Exception as error:  # told apart by code, so as not to import botocore
+                if code_of(error) in _GONE:
+                    return False
+                if not passes(error) or number == tries - 1:
+                    raise
+                logger.warning("a task's answer did not get through, trying again: %s", error)
+                self.pause(self.chance(0.0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**number)))
+            else:
+                return True
+        return True
+
+
+def cut(text: str | None, length: int) -> str | None:
+    """*text*, its end replaced by ``[truncated]`` where it is longer than *length* characters."""
+    if text is None or len(text) <= length:
+        return text
+    return text[: length - len(TRUNCATED)] + TRUNCATED
