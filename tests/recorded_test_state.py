@@ -106,6 +106,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Hold test_state against recorded answers.")
     parser.add_argument("folder", type=Path, nargs="?", default=os.environ.get("RECORDED_TEST_STATE"))
     parser.add_argument("--show", action="store_true")
+    parser.add_argument("--require", type=float, default=0.0, help="exit with 1 below this percentage")
     asked = parser.parse_args()
     if asked.folder is None:
         print("skipped: no folder is named")
@@ -119,6 +120,8 @@ def main() -> None:
             expected = {key: value for key, value in case["expected"].items() if key != "response"}
             print(f"{name}\n  expected {json.dumps(expected)}\n  got      {json.dumps(got)}")
     print(f"{passed}/{total}")
+    if 100 * passed < asked.require * total or not total:
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ def test_every_example_runs_from_anywhere(program: Path, tmp_path: Path):
         "bench_fan_out.py",
         "bench_workflows.py memory 5",
         "bench_floor.py fan-out",
+        "bench_language.py map-jsonata 5",
+        "bench_step_functions.py jobs 50",
     ],
 )
 def test_every_bench_measures(bench: str, tmp_path: Path):

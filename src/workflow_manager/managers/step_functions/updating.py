@@ -74,7 +74,7 @@ class Updater:
             return self._advance(workflow, _RUNNING)
         if "outputDetails" in (history.end.details or {}):  # AWS has left the output out
             return self.summary(workflow)
-        return self._advance(workflow, _standing_by(history.end), history.fold.last_job)
+        return self._advance(workflow, _standing_by(history.end), history.fold.last_job, ask=False)
 
     def notice(self, workflow: Workflow, notice: Notice) -> Workflow:
         """*workflow*, as stored, after what AWS has told; asked again where it has left something out."""
@@ -101,10 +101,13 @@ class Updater:
         logger.warning("workflow %s: AWS knows no such execution", workflow.id)
         return self.amend(workflow, lambda stored: standing.lost(stored, at))
 
-    def _advance(self, workflow: Workflow, standing: Standing, job: Job | None = None) -> Workflow:
+    def _advance(
+        self, workflow: Workflow, standing: Standing, job: Job | None = None, *, ask: bool = True
+    ) -> Workflow:
+        """*ask* whether AWS is asked for the last job of what has failed; a whole history has told all there is."""
         if not standing.is_final:
             self._stop_again(workflow)
-        elif job is None and standing.status in ("FAILED", "TIMED_OUT"):
+        elif ask and standing.status in ("FAILED", "TIMED_OUT"):
             job = self._last_job(workflow)
         at = self.clock()
 
