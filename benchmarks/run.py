@@ -86,12 +86,25 @@ TEMPLATE = Figure("template of plain paths: times the hand-written Python", PATH
 PARSE = rate("reading, validating and compiling a definition: states/s")
 WORKFLOWS = rate("workflows of three Tasks: workflows/s")
 WORKFLOW_KB = Figure("… memory kept: KB per finished workflow", lambda line: line["kb_each"], _one)
+CHAIN_NORMAL = rate("… where commits do not wait for the disk: tasks/s")
+COMMIT, COMMIT_NORMAL = (
+    rate("one row per commit, as sqlite3 has it: commits/s"),
+    rate("… not waiting for the disk: commits/s"),
+)
+LOAD = Figure("taking over a workflow of 20,190 events: ms", lambda line: line["snapshot_ms"], _one)
+LOAD_200 = Figure("… of 190 events, which has no snapshot yet: ms", LOAD.number, _one)
+LOAD_WHOLE = Figure("… of 20,190 events, from its whole history: ms", lambda line: line["history_ms"], _one)
+TAKE_OVER = rate("workflows of a dead process, taken over and ended: workflows/s")
+KEPT_KB = Figure("… memory kept: KB per finished workflow, after the first 3,000", lambda line: line["kb_each"], _one)
 IMPORT = Figure("import: CPU ms", lambda line: line["import_ms"], _one)
 JSON_STEP = rate("the step, and its payload to JSON text and back: steps/s")
 HAND_OVER = rate("the step in another thread, one at a time: steps/s")
 FIGURES = (
     CHAIN_PASS,
     CHAIN_TASK,
+    CHAIN_NORMAL,
+    COMMIT,
+    COMMIT_NORMAL,
     MAP_1K,
     MAP_1K_KB,
     MAP_10K,
@@ -105,6 +118,11 @@ FIGURES = (
     FAN_OUT,
     WORKFLOWS,
     WORKFLOW_KB,
+    KEPT_KB,
+    TAKE_OVER,
+    LOAD,
+    LOAD_200,
+    LOAD_WHOLE,
     IMPORT,
     JSON_STEP,
     HAND_OVER,
@@ -115,7 +133,8 @@ def plan(moto: str | None, dbos: str | None) -> list[Measurement]:
     """All measurements that can be made with the interpreters given."""
 
     def ours(script: str, *figures: Figure) -> Measurement:
-        return Measurement(OURS_SQLITE if "sqlite" in script else OURS, (sys.executable, *script.split()), figures)
+        on_disk = "sqlite" in script or "durable" in script
+        return Measurement(OURS_SQLITE if on_disk else OURS, (sys.executable, *script.split()), figures)
 
     def floor(workload: str, *figures: Figure) -> Measurement:
         return Measurement(PYTHON, (sys.executable, "bench_floor.py", workload), figures)
@@ -139,6 +158,13 @@ def plan(moto: str | None, dbos: str | None) -> list[Measurement]:
         ours("bench_fan_out.py", FAN_OUT),
         ours("bench_workflows.py memory 1000", WORKFLOWS, WORKFLOW_KB),
         ours("bench_workflows.py sqlite 1000", WORKFLOWS, WORKFLOW_KB),
+        ours("bench_sqlite.py chain NORMAL", CHAIN_NORMAL),
+        ours("bench_durable.py load 20190", LOAD, LOAD_WHOLE),
+        ours("bench_durable.py load 190", LOAD_200),
+        ours("bench_durable.py take-over 500", TAKE_OVER),
+        ours("bench_durable.py memory 3000", KEPT_KB),
+        Measurement(PYTHON, (sys.executable, "bench_sqlite.py", "floor", "FULL"), (COMMIT,)),
+        Measurement(PYTHON, (sys.executable, "bench_sqlite.py", "floor", "NORMAL"), (COMMIT_NORMAL,)),
         ours("bench_import.py workflow_manager", IMPORT),
         Measurement(PYTHON, (sys.executable, "bench_import.py", "attrs,cattrs"), (IMPORT,)),
         floor("loop", CHAIN_TASK),

@@ -213,9 +213,52 @@ class Store(DefinitionStore, StateResourceStore, WorkflowStore, Protocol):
     """
     All three parts.
 
+    A store whose data no other process can see says so by an attribute ``is_shared`` that is ``False``; of any other
+    the local manager leases what it runs.
+
     In every listing *limit* is 1 to 10,000 (else ``InvalidValueError``) and a page token is opaque, bound to what was
     asked and to the store; any other string is a ``PageTokenError``.
     """
+
+
+@runtime_checkable
+class SharedStore(Protocol):
+    """
+    What a store may do besides, if several processes share it: lease a workflow as it is saved, and tell who has it.
+
+    Where a store does not, a manager acquires a lease after the first save, and waits for the leases of processes that
+    are gone to expire.
+    """
+
+    def save_and_acquire(
+        self, workflow: Workflow, events: Sequence[HistoryEvent], owner: str, ttl_seconds: float
+    ) -> tuple[Workflow, Lease]:
+        """
+        :meth:`WorkflowStore.save_workflow` and :meth:`WorkflowStore.acquire` in one: both are done or neither.
+
+        Raises:
+            ConflictError: the stored revision is another, or another owner's lease has not expired.
+            WorkflowStatusError, InvalidValueError: as there.
+        """
+        ...
+
+    def lease_owner(self, workflow_id: str) -> str | None:
+        """Who holds the lease that has not expired; ``None`` if nobody does, or there is no such workflow."""
+        ...
+
+    def renew_all(self, leases: Collection[Lease]) -> tuple[Lease, ...]:
+        """As :meth:`WorkflowStore.renew` of each, at the price of one; those that cannot be renewed are left out."""
+        ...
+
+    def acquire_from(self, workflow_id: str, holder: str, owner: str, ttl_seconds: float) -> Lease:
+        """
+        As :meth:`WorkflowStore.acquire`, but a lease of *holder*, whose process is known to be gone, is no hindrance.
+
+        Raises:
+            ConflictError: a lease of somebody else than *holder* and *owner* has not expired.
+            NotFoundError, InvalidValueError: as there.
+        """
+        ...
 
 
 @attrs.frozen(kw_only=True)

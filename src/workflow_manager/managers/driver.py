@@ -26,6 +26,7 @@ from workflow_manager.exceptions import ConflictError, NotFoundError, WorkflowSt
 from workflow_manager.history import HistoryEvent
 from workflow_manager.managers.children import answer_of, timer_id_of, timer_of
 from workflow_manager.managers.live import Listener, Live
+from workflow_manager.managers.snapshots import Snapshots
 from workflow_manager.managers.standing import advanced, machine_of
 from workflow_manager.models import Workflow
 from workflow_manager.protocols import Store, TaskRunner
@@ -43,7 +44,8 @@ class Driver:
 
     *adopts* says whether pending work that is found in the store may be begun again by any driver, because *runner*
     looks before it leaps; where it is false only :meth:`adopt` takes such work over.  *owns* says that nobody else
-    carries out these workflows: what others may have written meanwhile is for this driver to begin.
+    carries out these workflows: what others may have written meanwhile is for this driver to begin.  With *snapshots*
+    a long history need not be read whole when a workflow is loaded.
     """
 
     def __init__(
@@ -56,9 +58,10 @@ class Driver:
         listeners: list[Listener],
         adopts: bool = True,
         owns: bool = False,
+        snapshots: Snapshots | None = None,
     ) -> None:
         self._store, self._runner, self._clock, self._limits = store, runner, clock, limits
-        self._listeners, self._adopts, self._owns = listeners, adopts, owns
+        self._listeners, self._adopts, self._owns, self._snapshots = listeners, adopts, owns, snapshots
         self._lives: dict[str, Live] = {}
         self._order = threading.Lock()  # of _lives, where it matters
 
@@ -77,6 +80,17 @@ class Driver:
 
     def trouble(self, workflow_id: str, count: int) -> None:
         """What had to be done has raised, *count* times in a row; it is logged and can be done again."""
+
+    def first_saved(self, workflow: Workflow, events: Sequence[HistoryEvent]) -> Workflow:
+        """Save a workflow that is new, and goes on after its first turn."""
+        return self._store.save_workflow(workflow, events)
+
+    def is_lost(self, workflow_id: str) -> bool:
+        """Whether somebody else has been given the workflow, which this driver was driving."""
+        return False
+
+    def ended(self, workflow_id: str) -> None:
+        """The workflow is not driven here any more."""
 
     # What callers do
 
@@ -194,6 +208,14 @@ class Driver:
         self._settle_or_raise(live)
         self._go_on(live)
 
+    def let_go(self, workflow_id: str) -> None:
+        """Somebody else has been given the workflow: withdraw what is under way here, and hear no more of it."""
+        live = self._lives.get(workflow_id)
+        if live is not None:
+            with live.lock:
+                self._leave(live)
+            live.tell(self._listeners)
+
     def is_live(self, workflow_id: str) -> bool:
         """Whether this driver is driving the workflow now."""
         return workflow_id in self._lives
@@ -231,8 +253,19 @@ class Driver:
         seen = live.workflow if live.execution is not None else None
         behind = seen is not None and seen.revision < stored.revision
         if behind:
-            live.forget(adopt=live.adopt or self._owns)
+            self._overtaken(live)
         return behind
+
+    def _overtaken(self, live: Live) -> None:
+        """Another driver was first: load what is stored when it is next needed, unless that has the workflow now."""
+        if self._owns and self.is_lost(live.id):
+            self._leave(live)
+        else:
+            live.forget(adopt=live.adopt or self._owns)
+
+    def _leave(self, live: Live) -> None:
+        live.forget(adopt=False)
+        self._drop(live)
 
     def _live(self, workflow_id: str) -> Live:
         live = self._lives.get(workflow_id)
@@ -304,7 +337,7 @@ class Driver:
                     return
                 except (ConflictError, WorkflowStatusError):
                     live.heard = False
-                    live.forget(adopt=live.adopt or self._owns)
+                    self._overtaken(live)
             raise ConflictError("workflow", live.id)
         except BaseException:
             live.put_back(reports)
@@ -314,8 +347,12 @@ class Driver:
         events = execution.take_events()
         if not events:
             return workflow
-        saved = self._store.save_workflow(advanced(workflow, execution.outcome, events[-1].timestamp), events)
+        turned = advanced(workflow, execution.outcome, events[-1].timestamp)
+        is_first = workflow.revision == 0 and not turned.status.is_final
+        saved = (self.first_saved if is_first else self._store.save_workflow)(turned, events)
         live.workflow = saved
+        if self._snapshots is not None:
+            live.snapshot_due = self._snapshots.saved(saved, execution, live.snapshot_due)
         if self._listeners:
             live.outbox.extend((saved, event) for event in events)
         return saved
@@ -374,6 +411,7 @@ class Driver:
         live.inbox.clear()
         live.is_over = True
         if self._lives.pop(live.id, None) is not None:
+            self.ended(live.id)
             self._runner.stop(workflow, ())
             logger.info("workflow %s has %s", workflow.id, workflow.status.value)
 
@@ -396,7 +434,7 @@ class Driver:
 
     def _execution(self, live: Live) -> Execution | None:
         """The execution, loaded if need be; ``None`` if the workflow has ended elsewhere or is gone."""
-        if live.execution is None:
+        if live.execution is None and not live.is_over:
             try:
                 workflow = self._store.get_workflow(live.id)
             except NotFoundError:
@@ -409,10 +447,9 @@ class Driver:
         return live.execution
 
     def _loaded(self, live: Live, workflow: Workflow) -> Execution:
-        events = self.history(live.id)
-        if not events:
+        execution = self._restored(live, workflow) or self._replayed(workflow)
+        if execution is None:
             return self._started(workflow)
-        execution = Execution.replay(machine_of(workflow), events, name=workflow.id, limits=self._limits)
         if live.was_loaded:
             live.execution = execution
             live.children.prune(execution)
@@ -420,6 +457,22 @@ class Driver:
         if not live.adopt:
             execution.take_changes()  # what is pending already is another driver's, or under way here
         execution.advance(self._clock())
+        return execution
+
+    def _replayed(self, workflow: Workflow) -> Execution | None:
+        events = self.history(workflow.id)
+        if not events:
+            return None
+        return Execution.replay(machine_of(workflow), events, name=workflow.id, limits=self._limits)
+
+    def _restored(self, live: Live, workflow: Workflow) -> Execution | None:
+        """The execution from its snapshot and the events after it, if there is one that can be used."""
+        if self._snapshots is None:
+            return None
+        restored = self._snapshots.restored(workflow, machine_of(workflow), self._limits, self.history)
+        if restored is None:
+            return None
+        execution, live.snapshot_due = restored
         return execution
 
     def _started(self, workflow: Workflow) -> Execution:
@@ -433,4 +486,5 @@ class Driver:
             self._runner.stop(live.workflow, ())
         live.inbox.clear()
         live.is_over = True
-        self._lives.pop(live.id, None)
+        if self._lives.pop(live.id, None) is not None:
+            self.ended(live.id)

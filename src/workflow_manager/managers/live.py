@@ -41,6 +41,7 @@ class Live:
         "is_over",
         "lock",
         "outbox",
+        "snapshot_due",
         "telling",
         "troubles",
         "was_loaded",
@@ -61,6 +62,7 @@ class Live:
         self.heard = False  # and this tells it
         self.troubles = 0  # turns in a row that raised
         self.is_over = False
+        self.snapshot_due = 0  # so many events make the next snapshot due; 0: as many as one is first made after
         self.outbox: deque[tuple[Workflow, HistoryEvent]] = deque()
         self.telling = threading.Lock()
         self.done = threading.Event()  # set when the workflow has ended and its listeners have heard of it

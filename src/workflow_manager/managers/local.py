@@ -15,7 +15,7 @@ from workflow_manager.asl.values import JSON
 from workflow_manager.engine import AWS_LIMITS, Execution, Limits
 from workflow_manager.engine.pending import PendingTask, PendingTimer
 from workflow_manager.engine.reports import Report, TaskFailed, TaskHeartbeat, TaskSucceeded, TimerFired
-from workflow_manager.exceptions import ConflictError, InvalidValueError
+from workflow_manager.exceptions import ConflictError, InvalidValueError, UnknownResourceError
 from workflow_manager.history import HistoryEvent
 from workflow_manager.managers.admission import Need
 from workflow_manager.managers.aws_calls import AwsCalls
@@ -27,10 +27,13 @@ from workflow_manager.managers.driver import Driver
 from workflow_manager.managers.leases import Leases, is_leased
 from workflow_manager.managers.live import Listener, Live
 from workflow_manager.managers.local_runner import LocalError, LocalRunner
+from workflow_manager.managers.processes import new_owner
 from workflow_manager.managers.resources import Finder, Resources
+from workflow_manager.managers.snapshots import Snapshots
+from workflow_manager.managers.standing import machine_of
 from workflow_manager.managers.timers import Timers
 from workflow_manager.models import ManagerName, Workflow, WorkflowQuery, WorkflowStatus
-from workflow_manager.protocols import Store
+from workflow_manager.protocols import SnapshotStore, Store
 
 logger = logging.getLogger("workflow_manager")
 
@@ -53,11 +56,31 @@ class LocalDriver(Driver):
         clock: Callable[[], datetime],
         limits: Limits,
         listeners: list[Listener],
-        owns: bool,
+        leases: Leases | None,
         keep_children: bool,
     ) -> None:
-        super().__init__(store, runner, clock=clock, limits=limits, listeners=listeners, adopts=False, owns=owns)
+        super().__init__(
+            store,
+            runner,
+            clock=clock,
+            limits=limits,
+            listeners=listeners,
+            adopts=False,
+            owns=leases is not None,
+            snapshots=Snapshots(store) if isinstance(store, SnapshotStore) and _is_shared(store) else None,
+        )
+        self._leases = leases
         self._local_runner, self._timers, self._keep_children = runner, timers, keep_children
+
+    def first_saved(self, workflow: Workflow, events: Sequence[HistoryEvent]) -> Workflow:
+        return super().first_saved(workflow, events) if self._leases is None else self._leases.save(workflow, events)
+
+    def is_lost(self, workflow_id: str) -> bool:
+        return self._leases is not None and self._leases.has_lost(workflow_id)
+
+    def ended(self, workflow_id: str) -> None:
+        if self._leases is not None:
+            self._leases.forget(workflow_id)
 
     def timers_changed(self, workflow_id: str, timers: Sequence[PendingTimer], withdrawn: Sequence[str]) -> None:
         for timer_id in withdrawn:
@@ -107,6 +130,10 @@ class LocalDriver(Driver):
         self._timers.set((workflow_id, None), due, partial(self.again, workflow_id))
 
 
+def _is_shared(store: Store) -> bool:
+    return bool(getattr(store, "is_shared", True))
+
+
 def _awaits_answers(live: Live) -> bool:
     if not live.lock.acquire(blocking=False):
         return False  # it is having a turn, and will see for itself what is stored
@@ -140,10 +167,13 @@ class LocalWorkflowManager(EngineWorkflowManager):
         max_workers: how many tasks may run on threads at once.
         concurrency: how many tasks of one resource, as the definition names it, may run at once; those beyond wait in
             order.
-        owner: a name for this process, if others share the store: every workflow is leased to it while it runs here,
-            so that :meth:`recover` elsewhere leaves it alone.  A process that is started again under the same name has
-            its leases back at once; anybody else has to wait until they expire.
+        owner: a name for this manager, if others share the store: every workflow is leased to it while it runs here, so
+            that :meth:`recover` elsewhere leaves it alone.  A process that is started again under the same name has its
+            leases back at once; anybody else has to wait until they expire.  Over a store that several processes may
+            share (any but a MemoryStore) the default is a name that tells host, process and time of start: then every
+            process of this host sees when this one is gone, and need not wait.
         lease_seconds: how long such a lease is good for; it is renewed after a third of that.
+        recover_on_start: over a store that several processes may share, do :meth:`recover` at once.
         clock: the present time, aware, in UTC.
         limits: the engine's.
         listeners: see :class:`EngineWorkflowManager`.
@@ -171,6 +201,7 @@ class LocalWorkflowManager(EngineWorkflowManager):
         concurrency: Mapping[str, int] | None = None,
         owner: str | None = None,
         lease_seconds: float = 60.0,
+        recover_on_start: bool = True,
         clock: Callable[[], datetime] | None = None,
         limits: Limits = AWS_LIMITS,
         listeners: Iterable[Listener] = (),
@@ -186,6 +217,9 @@ class LocalWorkflowManager(EngineWorkflowManager):
         self._resources = Resources(tasks or {}, store, finders)
         self._keep_children = keep_children
         self._timers = Timers(clock)
+        is_shared = _is_shared(store)
+        if owner is None and is_shared:
+            owner = new_owner()
         self._leases = None if owner is None else Leases(store, owner, lease_seconds)
         self._renewing = False
         self._runner = LocalRunner(
@@ -201,6 +235,8 @@ class LocalWorkflowManager(EngineWorkflowManager):
         super().__init__(
             store, self._runner, name=ManagerName.LOCAL.value, clock=clock, limits=limits, listeners=listeners
         )
+        if is_shared and recover_on_start:
+            self._recover_or_close()
 
     def _make_driver(self, store: Store, runner: object) -> Driver:
         self._local_driver = LocalDriver(
@@ -210,7 +246,7 @@ class LocalWorkflowManager(EngineWorkflowManager):
             clock=self._clock,
             limits=self._limits,
             listeners=self.listeners,
-            owns=self._leases is not None,
+            leases=self._leases,
             keep_children=self._keep_children,
         )
         return self._local_driver
@@ -235,12 +271,28 @@ class LocalWorkflowManager(EngineWorkflowManager):
 
         Tasks that had begun fail with ``Local.WorkerLost``, which the definition's own Retry may answer, but those that
         have become a job at AWS, or wait for their token, go on; all other pending work begins, timers included.
-        Workflows that another owner holds a lease on are left alone; without an ``owner`` there are no leases, and this
-        must only be called when no other process runs local workflows of this store.
+        Workflows that another owner holds a lease on are left alone, unless that is a process of this host that is
+        gone; so are those with a task that this manager does not have.  Over a MemoryStore there are no leases without
+        an ``owner``, and this must only be called when no other manager runs workflows of it.
         """
         self._check_open()
         found = [*self._unfinished(WorkflowStatus.RUNNING), *self._unfinished(WorkflowStatus.QUEUED)]
-        return tuple(workflow_id for workflow_id in found if self._adopt(workflow_id))
+        return tuple(workflow.id for workflow in found if self._can_do(workflow) and self._adopt(workflow.id))
+
+    def _recover_or_close(self) -> None:
+        try:
+            self.recover()
+        except BaseException:
+            self.close(wait=False)  # nobody else can: the caller has no manager
+            raise
+
+    def _can_do(self, workflow: Workflow) -> bool:
+        try:
+            self._admit(machine_of(workflow), workflow.namespace)
+        except UnknownResourceError as error:
+            logger.warning("workflow %s is left alone: %s", workflow.id, error)
+            return False
+        return True
 
     def _adopt(self, workflow_id: str) -> bool:
         """Take one workflow over, unless it is driven here, or somebody else's."""
@@ -254,25 +306,25 @@ class LocalWorkflowManager(EngineWorkflowManager):
         return True
 
     def _begin(self, workflow: Workflow) -> Workflow:
-        begun = super()._begin(workflow)
-        if not begun.status.is_final:
-            self._lease(begun.id)
-        return begun
+        self._renewing_from_now()
+        return super()._begin(workflow)
 
     def _lease(self, workflow_id: str) -> bool:
         """Lease the workflow, where this manager has an owner; ``False`` if somebody else has."""
-        if self._leases is None:
-            return True
-        if not self._renewing:
+        self._renewing_from_now()
+        return self._leases is None or self._leases.take(workflow_id)
+
+    def _renewing_from_now(self) -> None:
+        if self._leases is not None and not self._renewing:
             self._renewing = True
             self._renew_later(self._leases)
             self._look_later()
-        return self._leases.take(workflow_id)
 
     def _renew_later(self, leases: Leases) -> None:
         def renew() -> None:
             self._renew_later(leases)
-            leases.renew(self._driver.is_live)
+            for workflow_id in leases.renew():
+                self._driver.let_go(workflow_id)
 
         self._timers.set(leases, self._clock() + timedelta(seconds=leases.ttl_seconds / 3), renew)
 
@@ -297,14 +349,14 @@ class LocalWorkflowManager(EngineWorkflowManager):
             return not is_leased(self.store, workflow_id)
         return self._adopt(workflow_id)
 
-    def _unfinished(self, status: WorkflowStatus) -> list[str]:
-        found: list[str] = []
+    def _unfinished(self, status: WorkflowStatus) -> list[Workflow]:
+        found: list[Workflow] = []
         token: str | None = None
         while True:
             page = self.store.list_workflows(
                 WorkflowQuery(status=status, oldest_first=True, summary_only=True, limit=_PAGE, page_token=token)
             )
-            found.extend(workflow.id for workflow in page if workflow.workflow_definition.manager == self.name)
+            found.extend(workflow for workflow in page if workflow.workflow_definition.manager == self.name)
             token = page.next
             if token is None:
                 return found

@@ -104,6 +104,9 @@ class MemoryStore:
     for leases and for what the store dates.
     """
 
+    is_shared = False
+    """No other process sees what is in here."""
+
     def __init__(self, *, clock: Callable[[], datetime] | None = None) -> None:
         self._clock = clock or _now
         self._lock = threading.Lock()

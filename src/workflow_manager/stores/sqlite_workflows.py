@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -37,6 +37,15 @@ class SQLiteWorkflows:
 
     def save_workflow(self, workflow: Workflow, events: Sequence[HistoryEvent] = ()) -> Workflow:
         """See :meth:`workflow_manager.protocols.WorkflowStore.save_workflow`."""
+        return self._save(workflow, events, None)
+
+    def _save(
+        self,
+        workflow: Workflow,
+        events: Sequence[HistoryEvent],
+        besides: Callable[[sqlite3.Connection, int], None] | None,
+    ) -> Workflow:
+        """Save, and do *besides* something with the row of that number in the same transaction."""
         prepared = self._definitions.prepare(workflow.workflow_definition)
         stored = self._stored.get(workflow.id)
         draft = Draft.of(workflow, events, prepared if isinstance(prepared, int) else None, stored)
@@ -52,6 +61,8 @@ class SQLiteWorkflows:
                 if stored is None or stored.number != number:
                     draft = draft.written_out()
                 update(connection, draft, definition, seen)
+            if besides is not None:
+                besides(connection, number)
         self._definitions.remember(workflow.workflow_definition, definition)
         if draft.told is not None:
             self._stored.put(workflow.id, Stored(number, saved.revision, draft.told))

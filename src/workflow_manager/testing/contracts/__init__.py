@@ -15,7 +15,7 @@ pytest shows the values in a failed assertion of a contract only if your ``conft
 ``pytest.register_assert_rewrite("workflow_manager.testing.contracts")``.  This package alone needs pytest, and one of
 its tests, which is skipped without it, hypothesis.
 
-A store that keeps snapshots is also a ``SnapshotContract``.
+A store that keeps snapshots is also a ``SnapshotContract``, and one that tells who has a lease a ``SharedContract``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from workflow_manager.protocols import Store
 from workflow_manager.testing.contracts.definitions import DefinitionContract
 from workflow_manager.testing.contracts.leases import LeaseContract
 from workflow_manager.testing.contracts.listings import ListingContract
+from workflow_manager.testing.contracts.managers import ManagerContract
 from workflow_manager.testing.contracts.processes import ProcessContract
+from workflow_manager.testing.contracts.shared import SharedContract
 from workflow_manager.testing.contracts.snapshots import SnapshotContract
 from workflow_manager.testing.contracts.workflows import WorkflowContract
 
@@ -36,7 +38,9 @@ __all__ = [
     "DefinitionContract",
     "LeaseContract",
     "ListingContract",
+    "ManagerContract",
     "ProcessContract",
+    "SharedContract",
     "SnapshotContract",
     "StoreContract",
     "WorkflowContract",
