@@ -1,0 +1,219 @@
+"""
+Calls to AWS Batch: what is used of a client, which errors pass, and which leave a doubt.
+
+No botocore here: errors are told by their codes and, where no answer came, by the names of their classes.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol, TypeAlias
+
+import attrs
+
+Response: TypeAlias = Mapping[str, Any]
+Operation: TypeAlias = Callable[..., Response]
+
+_NO_RETRY = "workflow-manager-submit-once"
+
+
+class BatchClient(Protocol):
+    """What is used of ``boto3.client("batch")``."""
+
+    @property
+    def submit_job(self) -> Operation: ...
+    @property
+    def describe_jobs(self) -> Operation: ...
+    @property
+    def list_jobs(self) -> Operation: ...
+    @property
+    def terminate_job(self) -> Operation: ...
+
+
+class LogsClient(Protocol):
+    """What is used of ``boto3.client("logs")``."""
+
+    @property
+    def get_log_events(self) -> Operation: ...
+
+
+_THROTTLED = frozenset(
+    {
+        *("TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded", "SlowDown"),
+        *("ProvisionedThroughputExceededException", "RequestThrottled", "RequestThrottledException"),
+    }
+)
+_NEVER_SENT = frozenset({"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"})
+_NO_ANSWER = frozenset({"HTTPClientError", "ConnectionError", "IncompleteReadError", "ResponseParserError"})
+"""Classes of ``botocore``: the request may or may not have arrived."""
+
+
+class SubmitError(Exception):
+    """SubmitJob was answered with an error; *response* is as botocore's ``ClientError`` has it."""
+
+    def __init__(self, response: Mapping[str, Any]) -> None:
+        error = response.get("Error") or {}
+        super().__init__(f"SubmitJob: {error.get('Code', 'error')}: {error.get('Message', '')}")
+        self.response = response
+
+
+def code_of(error: BaseException) -> str:
+    """The error code in the service's answer, ``""`` if *error* is no answer."""
+    response = getattr(error, "response", None)
+    answer = response.get("Error") if isinstance(response, Mapping) else None
+    code = answer.get("Code") if isinstance(answer, Mapping) else None
+    return code.rpartition("#")[2] if isinstance(code, str) else ""
+
+
+def message_of(error: BaseException) -> str:
+    """What the service says about *error*, or the error's own words."""
+    response = getattr(error, "response", None)
+    answer = response.get("Error") if isinstance(response, Mapping) else None
+    message = answer.get("Message") if isinstance(answer, Mapping) else None
+    return message if isinstance(message, str) and message else str(error)
+
+
+def is_throttle(error: BaseException) -> bool:
+    """Whether the service has refused because there were too many requests; nothing was done."""
+    return code_of(error) in _THROTTLED or _status(error) == 429
+
+
+def passes(error: BaseException) -> bool:
+    """Whether the same call may go well in a while: too many requests, a fault of the service, or no answer."""
+    return is_throttle(error) or _status(error) >= 500 or bool(_kinds(error) & (_NO_ANSWER | _NEVER_SENT))
+
+
+def leaves_a_doubt(error: BaseException) -> bool:
+    """Whether the request may have been carried out although it has failed."""
+    return passes(error) and not is_throttle(error) and not _kinds(error) & _NEVER_SENT
+
+
+def _kinds(error: BaseException) -> frozenset[str]:
+    return frozenset(kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("botocore"))
+
+
+def _status(error: BaseException) -> int:
+    response = getattr(error, "response", None)
+    answer = response.get("ResponseMetadata") if isinstance(response, Mapping) else None
+    status = answer.get("HTTPStatusCode") if isinstance(answer, Mapping) else None
+    return status if isinstance(status, int) else 0
+
+
+def submit_once(client: Any) -> None:
+    """
+    Switch botocore's retries off for SubmitJob of *client*, whatever its configuration says.
+
+    SubmitJob has no idempotency token (Batch API): a request whose answer is lost and that is sent again makes two
+    jobs.  Other operations of the client are not touched.
+    """
+    events = getattr(getattr(client, "meta", None), "events", None)
+    if events is not None:
+        events.unregister("needs-retry.batch.SubmitJob", unique_id=_NO_RETRY)
+        events.register_first("needs-retry.batch.SubmitJob", _raise_instead, unique_id=_NO_RETRY)
+
+
+def _raise_instead(response: Any = None, caught_exception: BaseException | None = None, **_: Any) -> None:
+    if caught_exception is not None:
+        raise caught_exception
+    http, parsed = response
+    if http.status_code >= 300:
+        raise SubmitError(parsed)
+
+
+class Pacer:
+    """
+    A bucket of *burst* calls that refills by *per_second*, shared by all who call; any thread may ask.
+
+    *clock* gives seconds, *sleep* waits for some.
+    """
+
+    def __init__(
+        self,
+        per_second: float,
+        burst: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._per_second, self._burst, self._clock, self._sleep = per_second, burst, clock, sleep
+        self._lock = threading.Lock()
+        self._tokens, self._at = burst, clock()
+
+    def wait(self) -> None:
+        """Return when a call may be made; whoever asks first goes first."""
+        with self._lock:
+            self._refill()
+            self._tokens -= 1
+            pause = max(0.0, -self._tokens / self._per_second)
+        if pause > 0:
+            self._sleep(pause)
+
+    def slow_down(self) -> None:
+        """AWS has refused a call as one too many: what was saved up is gone."""
+        with self._lock:
+            self._refill()
+            self._tokens = min(self._tokens, 0.0)
+
+    def _refill(self) -> None:
+        now = self._clock()
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_second)
+        self._at = now
+
+
+@attrs.frozen(kw_only=True)
+class Patience:
+    """How often and how long to wait: the n-th pause is a random part of ``first * 2**n`` seconds, up to *longest*."""
+
+    sleep: Callable[[float], None] = time.sleep
+    chance: Callable[[float, float], float] = random.uniform
+    pauses: int = 5
+    first: float = 0.2
+    longest: float = 5.0
+
+    def waits(self) -> Iterator[None]:
+        """Come back after each pause, until patience ends."""
+        for number in range(self.pauses):
+            self.sleep(self.chance(0.0, min(self.longest, self.first * 2**number)))
+            yield
+
+
+@attrs.frozen
+class Calls:
+    """Operations of *client*, paced, and repeated with *patience* while that is safe."""
+
+    client: BatchClient
+    pacer: Pacer
+    patience: Patience
+
+    def make(self, operation: str, /, **arguments: Any) -> Response:
+        """The answer to an *operation* that may arrive twice: it reads, or a second arrival changes nothing."""
+        return self._make(operation, passes, arguments)
+
+    def submit(self, **arguments: Any) -> Response:
+        """SubmitJob, repeated only while it is certain that nothing was done."""
+        return self._make("submit_job", lambda error: passes(error) and not leaves_a_doubt(error), arguments)
+
+    def _make(self, operation: str, again: Callable[[BaseException], bool], arguments: Mapping[str, Any]) -> Response:
+        call: Operation = getattr(self.client, operation)
+        waits = self.patience.waits()
+        while True:
+            self.pacer.wait()
+            try:
+                return call(**arguments)
+            except Exception as error:  # told apart by code, so as not to import botocore
+                if is_throttle(error):
+                    self.pacer.slow_down()
+                if not again(error) or next(waits, waits) is waits:
+                    raise
+
+    def pages(self, operation: str, /, **arguments: Any) -> Iterator[Response]:
+        """The answers of a paged operation, each asked for when it is needed."""
+        while True:
+            answer = self.make(operation, **arguments)
+            yield answer
+            if not answer.get("nextToken"):
+                return
+            arguments["nextToken"] = answer["nextToken"]
