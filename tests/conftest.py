@@ -1,8 +1,8 @@
 """
 How hypothesis searches.
 
-The same examples every time, so that a red run can be repeated by anybody; to look further, give a profile that draws new
-ones: ``pytest --hypothesis-profile=explore``.
+The same examples every time, so that a red run can be repeated by anybody; to look further, give a profile that draws
+new ones: ``pytest --hypothesis-profile=explore``.
 """
 
 from hypothesis import settings

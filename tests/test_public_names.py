@@ -5,12 +5,12 @@ from __future__ import annotations
 import workflow_manager
 
 NAMES = """
-ActivityWorker BatchWorkflowManager ConflictError DefinitionError DynamoDBResults DynamoDBStore HistoryEvent
-HistoryEventType InvalidValueError Job JobAttempt JobResults JobStatus LocalWorkflowManager ManagerClosedError
-MemoryResults MemoryStore NotFoundError Page PageTokenError Problem ResourceType S3Results SQLiteStore Severity
-StateMachine StateResource StepFunctionsWorkflowManager Store StoreError TaskError TaskRunner TaskTokenError
-UnknownResourceError WaitTimeoutError Workflow WorkflowDefinition WorkflowManager WorkflowManagerError WorkflowQuery
-WorkflowStatus WorkflowStatusError wait
+ActivityWorker AsyncWorkflowService BatchWorkflowManager ConflictError DefinitionError DynamoDBResults DynamoDBStore
+HistoryEvent HistoryEventType InvalidValueError Job JobAttempt JobResults JobStatus LocalWorkflowManager
+ManagerClosedError MemoryResults MemoryStore MultiWorkflowManager NotFoundError Page PageTokenError Problem
+ResourceType S3Results SQLiteStore Severity StateMachine StateResource StepFunctionsWorkflowManager Store StoreError
+TaskError TaskRunner TaskTokenError UnknownResourceError WaitTimeoutError Workflow WorkflowDefinition WorkflowManager
+WorkflowManagerError WorkflowQuery WorkflowService WorkflowStatus WorkflowStatusError as_completed wait wait_any
 """.split()
 
 

@@ -22,14 +22,24 @@ if TYPE_CHECKING:
         Severity,
         StoreError,
         TaskError,
+        TaskTokenError,
         UnknownResourceError,
         WaitTimeoutError,
         WorkflowManagerError,
         WorkflowStatusError,
     )
     from workflow_manager.history import HistoryEvent, HistoryEventType
+    from workflow_manager.managers.batch import (
+        BatchWorkflowManager,
+        DynamoDBResults,
+        JobResults,
+        MemoryResults,
+        S3Results,
+    )
     from workflow_manager.managers.local import LocalWorkflowManager
-    from workflow_manager.managers.wait import wait
+    from workflow_manager.managers.multi import MultiWorkflowManager
+    from workflow_manager.managers.step_functions import StepFunctionsWorkflowManager
+    from workflow_manager.managers.wait import as_completed, wait, wait_any
     from workflow_manager.models import (
         Job,
         JobAttempt,
@@ -43,9 +53,12 @@ if TYPE_CHECKING:
         WorkflowStatus,
     )
     from workflow_manager.protocols import Store, TaskRunner, WorkflowManager
+    from workflow_manager.service.aio import AsyncWorkflowService
+    from workflow_manager.service.core import WorkflowService
     from workflow_manager.stores.dynamodb import DynamoDBStore
     from workflow_manager.stores.memory import MemoryStore
     from workflow_manager.stores.sqlite import SQLiteStore
+    from workflow_manager.workers.activity import ActivityWorker
 
 _HOMES = {
     "workflow_manager.asl.machine": ("StateMachine",),
@@ -60,14 +73,24 @@ _HOMES = {
         "Severity",
         "StoreError",
         "TaskError",
+        "TaskTokenError",
         "UnknownResourceError",
         "WaitTimeoutError",
         "WorkflowManagerError",
         "WorkflowStatusError",
     ),
     "workflow_manager.history": ("HistoryEvent", "HistoryEventType"),
+    "workflow_manager.managers.batch": (
+        "BatchWorkflowManager",
+        "DynamoDBResults",
+        "JobResults",
+        "MemoryResults",
+        "S3Results",
+    ),
     "workflow_manager.managers.local": ("LocalWorkflowManager",),
-    "workflow_manager.managers.wait": ("wait",),
+    "workflow_manager.managers.multi": ("MultiWorkflowManager",),
+    "workflow_manager.managers.step_functions": ("StepFunctionsWorkflowManager",),
+    "workflow_manager.managers.wait": ("as_completed", "wait", "wait_any"),
     "workflow_manager.models": (
         "Job",
         "JobAttempt",
@@ -81,38 +104,51 @@ _HOMES = {
         "WorkflowStatus",
     ),
     "workflow_manager.protocols": ("Store", "TaskRunner", "WorkflowManager"),
+    "workflow_manager.service.aio": ("AsyncWorkflowService",),
+    "workflow_manager.service.core": ("WorkflowService",),
     "workflow_manager.stores.dynamodb": ("DynamoDBStore",),
     "workflow_manager.stores.memory": ("MemoryStore",),
     "workflow_manager.stores.sqlite": ("SQLiteStore",),
+    "workflow_manager.workers.activity": ("ActivityWorker",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "ActivityWorker",
+    "AsyncWorkflowService",
+    "BatchWorkflowManager",
     "ConflictError",
     "DefinitionError",
+    "DynamoDBResults",
     "DynamoDBStore",
     "HistoryEvent",
     "HistoryEventType",
     "InvalidValueError",
     "Job",
     "JobAttempt",
+    "JobResults",
     "JobStatus",
     "LocalWorkflowManager",
     "ManagerClosedError",
+    "MemoryResults",
     "MemoryStore",
+    "MultiWorkflowManager",
     "NotFoundError",
     "Page",
     "PageTokenError",
     "Problem",
     "ResourceType",
+    "S3Results",
     "SQLiteStore",
     "Severity",
     "StateMachine",
     "StateResource",
+    "StepFunctionsWorkflowManager",
     "Store",
     "StoreError",
     "TaskError",
     "TaskRunner",
+    "TaskTokenError",
     "UnknownResourceError",
     "WaitTimeoutError",
     "Workflow",
@@ -120,9 +156,12 @@ __all__ = [
     "WorkflowManager",
     "WorkflowManagerError",
     "WorkflowQuery",
+    "WorkflowService",
     "WorkflowStatus",
     "WorkflowStatusError",
+    "as_completed",
     "wait",
+    "wait_any",
 ]
 
 

@@ -1,8 +1,8 @@
 """
 What every workflow manager must do, as tests.
 
-Make a class of your own, give it your manager and the store it is over, and say where the task ``echo`` is found, which
-returns its input, and the task ``boom``, which fails with the error ``Boom``::
+Make a class of your own and give it your manager and the store it is over.  The manager must find the task ``echo``,
+which returns its input, and the task ``boom``, which fails with the error ``Boom``::
 
     class TestMyManager(ManagerContract):
         @pytest.fixture
@@ -12,8 +12,6 @@ returns its input, and the task ``boom``, which fails with the error ``Boom``::
         @pytest.fixture
         def manager(self, store):
             return MyManager(store, ...)
-
-        def test_of_my_own(self, manager): ...
 """
 
 from __future__ import annotations

@@ -1,0 +1,54 @@
+"""What a resume needs to know before a manager is asked: who is still going, and where a nested state is."""
+
+from __future__ import annotations
+
+import attrs
+
+from workflow_manager.asl import graph
+from workflow_manager.asl.machine import StateMachine
+from workflow_manager.exceptions import InvalidValueError, NotFoundError
+from workflow_manager.models import Workflow
+from workflow_manager.protocols import Store, WorkflowManager
+from workflow_manager.service.limits import is_held
+
+
+def refreshed(store: Store, manager: WorkflowManager, workflow_id: str) -> Workflow:
+    """
+    The workflow, after a look at it and at all that retry it, and so on, as far as they seem to be active.
+
+    So nobody is refused for what has long ended without anybody having looked.
+
+    Raises:
+        NotFoundError: there is no such workflow.
+    """
+    workflow = _look(store.get_workflow(workflow_id), manager)
+    waiting, seen = [workflow], {workflow.id}
+    while waiting:
+        for retry_id in waiting.pop().retries:
+            if retry_id in seen:
+                continue
+            seen.add(retry_id)
+            try:
+                waiting.append(_look(store.get_workflow(retry_id), manager))
+            except NotFoundError:
+                continue  # it has been deleted
+    return workflow
+
+
+def _look(workflow: Workflow, manager: WorkflowManager) -> Workflow:
+    return workflow if workflow.status.is_final or is_held(workflow) else manager.update_workflow_summary(workflow)
+
+
+def top_level(machine: StateMachine, state: str) -> str:
+    """
+    The top-level state that *state* is, or that is around it.
+
+    Raises:
+        InvalidValueError: there is no such state.
+    """
+    if state in machine.states:
+        return state
+    for name, found in machine.states.items():
+        if graph.find(attrs.evolve(machine, start_at=name, states={name: found}), state) is not None:
+            return name
+    raise InvalidValueError("resume", "/start_at", f"there is no state {state!r}")

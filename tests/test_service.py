@@ -1,0 +1,782 @@
+"""The service: every operation by name or id, over any store and manager."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from workflow_manager import (
+    AsyncWorkflowService,
+    ConflictError,
+    DefinitionError,
+    InvalidValueError,
+    LocalWorkflowManager,
+    ManagerClosedError,
+    MemoryStore,
+    NotFoundError,
+    PageTokenError,
+    SQLiteStore,
+    StateMachine,
+    StateResource,
+    TaskError,
+    UnknownResourceError,
+    WaitTimeoutError,
+    WorkflowDefinition,
+    WorkflowQuery,
+    WorkflowService,
+    WorkflowStatus,
+    WorkflowStatusError,
+    as_completed,
+    wait_any,
+)
+from workflow_manager.engine.reports import TaskSubmitted, TaskSucceeded
+from workflow_manager.managers.base import EngineWorkflowManager
+from workflow_manager.service import StartLimits
+from workflow_manager.service.bulk import run
+
+
+def boom(value: Any) -> Any:
+    raise TaskError("Boom", "it always does")
+
+
+def machine(states: dict[str, Any]) -> StateMachine:
+    return StateMachine.from_dict({"StartAt": next(iter(states)), "States": states})
+
+
+def task(resource: str = "echo", **more: Any) -> dict[str, Any]:
+    return {"Type": "Task", "Resource": resource, **({} if "Next" in more else {"End": True}), **more}
+
+
+REST = {"Type": "Wait", "Seconds": 3600, "End": True}
+SLOW = WorkflowDefinition(name="slow", state_machine=machine({"Rest": REST}))
+QUICK = WorkflowDefinition(name="quick", state_machine=machine({"Work": task()}))
+
+
+@pytest.fixture
+def service():
+    store = MemoryStore()
+    with LocalWorkflowManager(store, {"echo": lambda value: value, "boom": boom}) as manager:
+        yield WorkflowService(store, manager)
+
+
+# ---------------------------------------------------------------- definitions and resources
+
+
+def test_a_definition_is_created_once(service):
+    """A new name gets version 0; the same again is no news; something else under that name is a conflict."""
+    made = service.create_workflow_definition(QUICK)
+    assert (made.version, service.create_workflow_definition(QUICK)) == (0, made)
+    with pytest.raises(ConflictError):
+        service.create_workflow_definition(attrs.evolve(QUICK, default_tags={"team": "a"}))
+    assert [each.version for each in service.list_workflow_definition_versions("quick")] == [0]
+
+
+def test_a_definition_is_updated_to_its_next_version(service):
+    """Versions count on; old ones stay; a negative version is the latest; a name that is not there is not found."""
+    with pytest.raises(NotFoundError):
+        service.update_workflow_definition(QUICK)
+    service.create_workflow_definition(QUICK)
+    other = attrs.evolve(QUICK, state_machine=SLOW.state_machine)
+    assert service.update_workflow_definition(other).version == 1
+    assert service.update_workflow_definition(other).version == 1
+    assert service.get_workflow_definition("quick", 0).state_machine == QUICK.state_machine
+    assert service.get_workflow_definition("quick", -1) == service.get_workflow_definition("quick")
+    assert service.get_workflow_definition("quick").version == 1
+    with pytest.raises(NotFoundError):
+        service.get_workflow_definition("quick", 2)
+    assert [each.version for each in service.list_workflow_definition_versions("quick")] == [1, 0]
+    assert [(each.name, each.version) for each in service.list_workflow_definitions()] == [("quick", 1)]
+
+
+def test_a_definition_that_cannot_run_is_not_kept(service):
+    """It is refused with every error, before anything is stored."""
+    broken = WorkflowDefinition(name="broken", state_machine=machine({"A": task(Next="Nowhere")}))
+    for keep in (service.create_workflow_definition, service.update_workflow_definition):
+        with pytest.raises(DefinitionError, match="Nowhere"):
+            keep(broken)
+    assert len(service.list_workflow_definitions()) == 0
+
+
+def test_state_resources_are_put_got_and_deleted(service):
+    """A resource is kept under namespace and name; the second put replaces the first."""
+    service.put_state_resource(StateResource(name="r", namespace="prod", uri="one"))
+    service.put_state_resource(StateResource(name="r", namespace="prod", uri="two"))
+    assert service.get_state_resource("r", "prod").uri == "two"
+    assert [each.uri for each in service.list_state_resources("prod")] == ["two"]
+    service.delete_state_resource("r", "prod")
+    for ask in (service.get_state_resource, service.delete_state_resource):
+        with pytest.raises(NotFoundError):
+            ask("r", "prod")
+
+
+# ---------------------------------------------------------------- starting
+
+
+def test_a_workflow_is_started_by_name_and_version(service):
+    """The latest version unless another is named; whatever else is said is on the workflow."""
+    service.create_workflow_definition(QUICK)
+    service.update_workflow_definition(attrs.evolve(QUICK, default_tags={"team": "a"}))
+    latest = service.start_workflow("quick", {"n": 1}, namespace="prod", queue="fast", tags={"x": "y"})
+    first = service.start_workflow("quick", version=0)
+    assert (latest.workflow_definition.version, first.workflow_definition.version) == (1, 0)
+    assert service.start_workflow("quick", version=-1).workflow_definition.version == 1
+    assert (latest.namespace, latest.queue, dict(latest.tags)) == ("prod", "fast", {"team": "a", "x": "y"})
+    assert (service.wait(latest.id, 20).output, service.wait(first.id, 20).output) == ({"n": 1}, {})
+    with pytest.raises(NotFoundError):
+        service.start_workflow("quick", version=2)
+    with pytest.raises(InvalidValueError):
+        service.start_workflow("quick", {"n": object()})
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_fifty_threads_with_one_key_start_one_workflow(tmp_path: Path, on_disk: bool):
+    """All get the same workflow, whose work is done once."""
+    store = SQLiteStore(tmp_path / "w.db") if on_disk else MemoryStore()
+    calls: list[int] = []
+    with LocalWorkflowManager(store, {"echo": lambda value: calls.append(1) or value}) as manager:
+        service = WorkflowService(store, manager)
+        service.create_workflow_definition(QUICK)
+        gate = threading.Barrier(50)
+
+        def start(_: int) -> str:
+            gate.wait(30)
+            return service.start_workflow("quick", {"n": 1}, idempotency_key="k").id
+
+        with ThreadPoolExecutor(50) as pool:
+            ids = set(pool.map(start, range(50)))
+        assert len(ids) == 1
+        assert service.wait(ids.pop(), 30).status is WorkflowStatus.SUCCEEDED
+        assert (len(service.list_workflows()), len(calls)) == (1, 1)
+
+
+def test_a_key_belongs_to_its_input(service):
+    """The same input in another order is the same; another input is a conflict, be it only a true for a 1."""
+    service.create_workflow_definition(QUICK)
+    first = service.start_workflow("quick", {"a": 1, "b": [{"c": 2.0}]}, idempotency_key="k")
+    assert service.start_workflow("quick", {"b": [{"c": 2}], "a": 1}, idempotency_key="k").id == first.id
+    for other in ({"a": True, "b": [{"c": 2}]}, {"a": 1}, {"a": 1, "b": []}, {}, None):
+        with pytest.raises(ConflictError, match="idempotency key 'k'"):
+            service.start_workflow("quick", other, idempotency_key="k")
+    assert len(service.list_workflows()) == 1
+
+
+# ---------------------------------------------------------------- limits
+
+
+@pytest.fixture(params=[False, True], ids=["memory", "file"])
+def limited(request, tmp_path: Path):
+    """A service that lets two of ``gated`` and three of the queue ``narrow`` be active; tasks wait at a gate."""
+    store = SQLiteStore(tmp_path / "w.db") if request.param else MemoryStore()
+    gates: dict[int, threading.Event] = {n: threading.Event() for n in range(12)}
+    begun: list[int] = []
+
+    def gated(value: Any) -> Any:
+        begun.append(value["n"])
+        gates[value["n"]].wait(30)
+        return value
+
+    with LocalWorkflowManager(store, {"gated": gated, "echo": lambda value: value}) as manager:
+        limits = StartLimits(definitions={"gated": 2}, queues={"narrow": 3})
+        service = WorkflowService(store, manager, limits=limits)
+        service.create_workflow_definition(
+            WorkflowDefinition(name="gated", state_machine=machine({"A": task("gated")}))
+        )
+        service.create_workflow_definition(SLOW)
+        yield service, gates, begun
+        for gate in gates.values():
+            gate.set()
+
+
+def test_those_beyond_a_limit_start_in_order(limited):
+    """Two begin, the others are queued and begin one by one, the oldest first, as those before them end."""
+    service, gates, begun = limited
+    turns: list[int] = []
+
+    @service.manager.on_event
+    def hear(workflow: Any, event: Any) -> None:
+        if event.type == "ExecutionStarted":
+            turns.append(workflow.input["n"])
+
+    started = [service.start_workflow("gated", {"n": n}, tags={"x": "y"}) for n in range(6)]
+    assert [workflow.status.value for workflow in started] == ["running"] * 2 + ["queued"] * 4
+    for n in range(6):
+        gates[n].set()
+        ended = service.wait(started[n].id, 20)
+        assert (ended.status, ended.output, ended.id) == (WorkflowStatus.SUCCEEDED, {"n": n}, started[n].id)
+        assert (dict(ended.tags), ended.workflow_definition.manager) == ({"x": "y"}, "local")
+        service.update_pending()
+    assert turns == sorted(begun) == list(range(6))
+
+
+def test_a_queue_has_a_limit_of_its_own(limited):
+    """A workflow needs room in both; one that is held keeps none of another definition waiting."""
+    service, _, _ = limited
+    gated = [service.start_workflow("gated", {"n": n}, queue="narrow") for n in range(3)]
+    slow = [service.start_workflow("slow", queue="narrow") for _ in range(2)]
+    free = service.start_workflow("slow")
+    shown = [service.get_workflow(workflow.id).status.value for workflow in [*gated, *slow, free]]
+    assert shown == ["running", "running", "queued", "running", "queued", "running"]
+    service.cancel_workflow(slow[0].id, reason="make room")
+    shown = [service.get_workflow(workflow.id).status.value for workflow in [*gated, *slow]]
+    assert shown == ["running", "running", "queued", "cancelled", "running"]
+
+
+def test_who_is_held_can_be_cancelled_and_nothing_else(limited):
+    """It never starts then; until then it is active, and neither resumed, resolved nor deleted; its key is taken."""
+    service, gates, begun = limited
+    for n in range(2):
+        service.start_workflow("gated", {"n": n})
+    held = service.start_workflow("gated", {"n": 2}, idempotency_key="k")
+    assert service.start_workflow("gated", {"n": 2}, idempotency_key="k").id == held.id
+    with pytest.raises(ConflictError):
+        service.start_workflow("gated", {"n": 3}, idempotency_key="k")
+    for refused in (service.resume_workflow, service.resolve_workflow, service.delete_workflow):
+        with pytest.raises(WorkflowStatusError):
+            refused(held.id)
+    with pytest.raises(WaitTimeoutError):
+        service.wait(held.id, 0.2)
+    assert held.id not in {workflow.id for workflow in service.update_pending().workflows}
+    cancelled = service.cancel_workflow(held.id, reason="too long")
+    assert (cancelled.status, cancelled.status_reason) == (WorkflowStatus.CANCELLED, "too long")
+    gates[0].set()
+    gates[1].set()
+    while any(not found.status.is_final for found in service.iterate_workflows()):
+        service.update_pending()
+    assert sorted(begun) == [0, 1]
+
+
+def test_a_key_means_the_same_with_and_without_limits(limited):
+    """Whether a start passes the gate or goes straight to the manager, one key is one workflow."""
+    service, _, _ = limited
+    straight = WorkflowService(service.store, service.manager)
+    first = straight.start_workflow("gated", {"n": 0}, idempotency_key="k")
+    assert service.start_workflow("gated", {"n": 0}, idempotency_key="k").id == first.id
+    second = service.start_workflow("gated", {"n": 1}, idempotency_key="l")
+    assert straight.start_workflow("gated", {"n": 1}, idempotency_key="l").id == second.id
+
+
+def test_a_limit_holds_for_many_at_once(limited):
+    """However many threads start and look, no more than two are at work, and all end."""
+    service, gates, begun = limited
+    most: list[int] = []
+    for gate in gates.values():
+        gate.set()
+
+    def start(n: int) -> Any:
+        workflow = service.start_workflow("gated", {"n": n})
+        most.append(sum(1 for _ in service.iterate_workflows(WorkflowQuery(status=WorkflowStatus.RUNNING))))
+        return service.wait(workflow.id, 30).status
+
+    with ThreadPoolExecutor(12) as pool:
+        assert set(pool.map(start, range(12))) == {WorkflowStatus.SUCCEEDED}
+    assert max(most) <= 2
+    assert sorted(begun) == list(range(12))
+
+
+def test_what_cannot_run_is_not_held(limited):
+    """A resource that is not there is refused at once, as is a limit that is none."""
+    service, _, _ = limited
+    lost = WorkflowDefinition(name="lost", state_machine=machine({"A": task("nowhere")}))
+    service.create_workflow_definition(lost)
+    with pytest.raises(UnknownResourceError):
+        service.start_workflow("lost", queue="narrow")
+    assert len(service.list_workflows()) == 0
+    for limits in ({"d": 0}, {"d": True}, {"d": 1.5}):
+        with pytest.raises(InvalidValueError):
+            StartLimits(definitions=limits)
+
+
+def test_only_the_engines_managers_can_hold():
+    """A workflow of a manager that could not start it later is refused."""
+    store, manager = MemoryStore(), LocalWorkflowManager(MemoryStore())
+
+    class Other:
+        name = "local"
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(manager, name)
+
+    service = WorkflowService(store, Other(), limits=StartLimits(definitions={"slow": 1}))
+    service.create_workflow_definition(SLOW)
+    with pytest.raises(InvalidValueError, match="cannot start a workflow that was held"):
+        service.start_workflow("slow")
+
+
+def test_who_awaits_may_be_held(limited):
+    """The async face waits for a held workflow's turn and end."""
+    service, gates, _ = limited
+    for gate in gates.values():
+        gate.set()
+
+    async def use() -> None:
+        async with AsyncWorkflowService(service, threads=4) as desk:
+            started = [await desk.start_workflow("gated", {"n": n}) for n in range(6)]
+            ended = await asyncio.gather(*(desk.wait(workflow.id, 30) for workflow in started))
+            assert [workflow.output for workflow in ended] == [{"n": n} for n in range(6)]
+
+    asyncio.run(use())
+
+
+# ---------------------------------------------------------------- one workflow
+
+
+def test_a_workflow_is_shown_as_asked(service):
+    """As stored, refreshed, or with all its jobs; an id that is not there is not found."""
+    service.create_workflow_definition(QUICK)
+    workflow = service.wait(service.start_workflow("quick", {"n": 1}).id, 20)
+    assert service.get_workflow(workflow.id).last_job.state == "Work"
+    assert [job.state for job in service.get_workflow(workflow.id, history=True).jobs] == ["Work"]
+    assert service.get_workflow(workflow.id, refresh=False) == service.store.get_workflow(workflow.id)
+    assert service.read_history(workflow.id).items[0].type == "ExecutionStarted"
+    for ask in (service.get_workflow, service.read_history, service.resolve_workflow, service.resume_workflow):
+        with pytest.raises(NotFoundError):
+            ask("no-such-id")
+    with pytest.raises(NotFoundError):
+        service.cancel_workflow("no-such-id", reason="none")
+
+
+def test_a_workflow_is_cancelled_by_id(service):
+    """With a reason; one that has succeeded refuses."""
+    service.create_workflow_definition(SLOW)
+    service.create_workflow_definition(QUICK)
+    workflow = service.start_workflow("slow")
+    cancelled = service.cancel_workflow(workflow.id, reason="not needed")
+    assert (cancelled.status, cancelled.status_reason) == (WorkflowStatus.CANCELLED, "not needed")
+    done = service.wait(service.start_workflow("quick").id, 20)
+    with pytest.raises(WorkflowStatusError):
+        service.cancel_workflow(done.id, reason="too late")
+
+
+def test_a_failure_is_resolved_once(service):
+    """An active workflow cannot be resolved, a failed one once; what has succeeded is resolved by itself."""
+    service.create_workflow_definition(SLOW)
+    service.create_workflow_definition(WorkflowDefinition(name="bad", state_machine=machine({"A": task("boom")})))
+    active = service.start_workflow("slow")
+    with pytest.raises(WorkflowStatusError):
+        service.resolve_workflow(active.id)
+    failed = service.wait(service.start_workflow("bad").id, 20)
+    assert service.resolve_workflow(failed.id).resolved_by_user
+    with pytest.raises(ConflictError):
+        service.resolve_workflow(failed.id)
+
+
+def test_of_many_who_resolve_one_does(service):
+    """The store's revision decides: one succeeds, all others are told of the conflict."""
+    service.create_workflow_definition(WorkflowDefinition(name="bad", state_machine=machine({"A": task("boom")})))
+    failed = service.wait(service.start_workflow("bad").id, 20)
+
+    def resolve(_: int) -> bool:
+        try:
+            return service.resolve_workflow(failed.id).resolved_by_user
+        except ConflictError:
+            return False
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(resolve, range(16))) == 1
+
+
+def test_only_what_has_ended_is_deleted(service):
+    """An active workflow stays; an ended one is gone with its history."""
+    service.create_workflow_definition(SLOW)
+    workflow = service.start_workflow("slow")
+    with pytest.raises(WorkflowStatusError):
+        service.delete_workflow(workflow.id)
+    service.cancel_workflow(workflow.id, reason="no")
+    service.delete_workflow(workflow.id)
+    with pytest.raises(NotFoundError):
+        service.get_workflow(workflow.id)
+
+
+def test_the_log_tells_what_was_done_by_fields(service, caplog):
+    """Each operation is a record with the ids and names as fields; what a workflow carries is in none."""
+    caplog.set_level("INFO", "workflow_manager")
+    service.create_workflow_definition(SLOW)
+    workflow = service.start_workflow("slow", {"password": "hunter2"})
+    service.cancel_workflow(workflow.id, reason="done")
+    retry = service.resume_workflow(workflow.id)
+    records = [record for record in caplog.records if hasattr(record, "operation")]
+    assert [(record.operation, record.workflow_id, record.workflow_status) for record in records] == [
+        ("started", workflow.id, "running"),
+        ("cancelled", workflow.id, "cancelled"),
+        ("resumed", retry.id, "running"),
+    ]
+    assert {(record.definition, record.definition_version, record.manager) for record in records} == {
+        ("slow", 0, "local")
+    }
+    assert "hunter2" not in "".join(str(vars(record)) for record in caplog.records)
+
+
+# ---------------------------------------------------------------- resuming
+
+LOOP = machine(
+    {
+        "Count": task("count", Next="More"),
+        "More": {
+            "Type": "Choice",
+            "Choices": [{"Variable": "$.n", "NumericLessThan": 3, "Next": "Count"}],
+            "Default": "Fork",
+        },
+        "Fork": {
+            "Type": "Parallel",
+            "Next": "Each",
+            "ResultSelector": {"items.$": "$"},
+            "Branches": [{"StartAt": "Left", "States": {"Left": task()}}],
+        },
+        "Each": {
+            "Type": "Map",
+            "ItemsPath": "$.items",
+            "ItemProcessor": {"StartAt": "One", "States": {"One": task("sometimes")}},
+            "End": True,
+        },
+    }
+)
+
+
+@pytest.fixture
+def loop():
+    """A workflow that counts to three, forks, and fails within a Map; ``mend`` lets it go well."""
+    store, mended = MemoryStore(), threading.Event()
+
+    def sometimes(value: Any) -> Any:
+        return value if mended.is_set() else boom(value)
+
+    tasks = {"count": lambda value: {"n": value["n"] + 1}, "echo": lambda value: value, "sometimes": sometimes}
+    with LocalWorkflowManager(store, tasks) as manager:
+        service = WorkflowService(store, manager)
+        service.create_workflow_definition(WorkflowDefinition(name="loop", state_machine=LOOP))
+        failed = service.wait(service.start_workflow("loop", {"n": 0}).id, 20)
+        assert failed.status is WorkflowStatus.FAILED
+        mended.set()
+        yield service, failed
+
+
+@pytest.mark.parametrize(
+    ("start_at", "begins", "input"),
+    [
+        (None, "Each", {"items": [{"n": 3}]}),
+        ("One", "Each", {"items": [{"n": 3}]}),
+        ("Each", "Each", {"items": [{"n": 3}]}),
+        ("Left", "Fork", {"n": 3}),
+        ("Count", "Count", {"n": 2}),
+    ],
+)
+def test_a_resume_finds_its_input(loop, start_at, begins, input):
+    """In a loop it is that of the latest visit; a state in a Map or Parallel means the one around it."""
+    service, failed = loop
+    resumed = service.wait(service.resume_workflow(failed.id, start_at=start_at).id, 20)
+    assert (resumed.start_at or LOOP.start_at, resumed.input, resumed.retry_for) == (begins, input, failed.id)
+    assert (resumed.status, resumed.output) == (WorkflowStatus.SUCCEEDED, [{"n": 3}])
+    assert service.get_workflow(failed.id).retries == (resumed.id,)
+
+
+def test_a_resume_takes_another_input(loop):
+    """What is given counts, null too; a state that is not there is refused."""
+    service, failed = loop
+    resumed = service.wait(service.resume_workflow(failed.id, start_at="Count", input={"n": 9}).id, 20)
+    assert resumed.output == [{"n": 10}]
+    with pytest.raises(InvalidValueError, match="no state 'Nowhere'"):
+        service.resume_workflow(failed.id, start_at="Nowhere")
+    assert service.resume_workflow(failed.id, start_at="Each", input=None).input is None
+
+
+def test_nobody_resumes_what_goes_on(service):
+    """Neither an active workflow, nor one whose retry's retry is active; once that has ended it may be."""
+    states = {"Rest": {"Type": "Wait", "SecondsPath": "$.s", "Next": "A"}, "A": task("boom")}
+    service.create_workflow_definition(WorkflowDefinition(name="d", state_machine=machine(states)))
+    first = service.wait(service.start_workflow("d", {"s": 0}).id, 20)
+    second = service.wait(service.resume_workflow(first.id).id, 20)
+    third = service.resume_workflow(second.id, start_at="Rest", input={"s": 600})
+    for workflow in (first, second, third):
+        with pytest.raises(WorkflowStatusError) as raised:
+            service.resume_workflow(workflow.id)
+        assert raised.value.workflow_id == third.id
+    service.cancel_workflow(third.id, reason="enough")
+    assert service.resume_workflow(first.id).retry_for == first.id
+
+
+# ---------------------------------------------------------------- many workflows
+
+
+def test_listings_come_in_pages(service):
+    """Pages follow each other without gaps; iterating follows them all; a forged token is refused."""
+    service.create_workflow_definition(SLOW)
+    ids = [service.start_workflow("slow", tags={"odd": str(n % 2)}).id for n in range(7)]
+    page = service.list_workflows(WorkflowQuery(definition_name="slow", limit=3))
+    assert [len(page), page.next is None] == [3, False]
+    query = WorkflowQuery(definition_name="slow", limit=2)
+    assert sorted(found.id for found in service.iterate_workflows(query)) == sorted(ids)
+    odd = service.iterate_workflows(WorkflowQuery(tags={"odd": "1"}, limit=2))
+    assert {found.id for found in odd} == set(ids[1::2])
+    with pytest.raises(PageTokenError):
+        service.list_workflows(attrs.evolve(query, page_token="forged"))
+
+
+def test_bulk_cancellation_tells_how_far_it_has_come(service):
+    """Every active workflow that matches is cancelled, and progress is told after each."""
+    service.create_workflow_definition(SLOW)
+    service.create_workflow_definition(QUICK)
+    for workflow in [service.start_workflow("slow") for _ in range(5)][:1]:
+        service.cancel_workflow(workflow.id, reason="before")
+    other = service.start_workflow("slow", queue="other")
+    seen: list[tuple[int, int]] = []
+    query = WorkflowQuery(definition_name="slow", queue="default")
+    progress = service.cancel_workflows(
+        query, reason="all", per_second=1e6, on_progress=lambda now: seen.append((now.done, now.total))
+    )
+    assert (progress.done, progress.total, progress.failed) == (4, 4, ())
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert service.get_workflow(other.id).status is WorkflowStatus.RUNNING
+    assert service.refresh_workflows(WorkflowQuery(), per_second=1e6).total == 1
+
+
+def test_bulk_operations_keep_to_their_rate():
+    """Calls are spread evenly, what was late is not made up for by a burst, and one's trouble stops no other."""
+    now, made = [0.0], []
+
+    def operation(workflow_id: str) -> Any:
+        made.append(now[0])
+        if workflow_id == "1":
+            now[0] += 5.0
+        if workflow_id == "2":
+            raise ConnectionError("the wire is cut")
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    progress = run("01234", operation, per_second=2, sleep=sleep, clock=lambda: now[0])
+    assert made == [0.0, 0.5, 5.5, 6.0, 6.5]
+    assert (progress.done, progress.failed) == (5, (("2", "the wire is cut"),))
+    for rate in (0, -1, float("nan")):
+        with pytest.raises(InvalidValueError):
+            run("0", operation, per_second=rate)
+
+
+class Remote:
+    """A runner whose tasks go well when they are polled; every poll is written into a folder, and no two at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def start(self, workflow: Any, task: Any) -> Any:
+        return TaskSubmitted(task.token, datetime.now(UTC), {"id": task.token})
+
+    def poll(self, workflow: Any, tasks: Any) -> Any:
+        mark = self.folder / f"{workflow.id}.busy"
+        try:
+            mark.touch(exist_ok=False)
+        except FileExistsError:
+            (self.folder / f"{workflow.id}.clash").touch()
+            raise
+        time.sleep(0.001)
+        mark.unlink()
+        return [TaskSucceeded(task.token, datetime.now(UTC), {"done": task.state}) for task in tasks]
+
+    def stop(self, workflow: Any, keep: Any) -> None:
+        return None
+
+
+CHAIN = machine({"A": task(Next="B"), "B": task(Next="C"), "C": task()})
+
+
+def remote_service(folder: Path) -> WorkflowService:
+    store = SQLiteStore(folder / "w.db")
+    return WorkflowService(store, EngineWorkflowManager(store, Remote(folder), name="remote"))
+
+
+def poll_until_nothing_is_left(folder: str) -> None:
+    service = remote_service(Path(folder))
+    while service.store.list_pending(1) or service.update_pending(1).workflows:
+        update = service.update_pending(8)
+        assert update.failed == (), update.failed
+        if not update.workflows:
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize(("processes", "workflows"), [(4, 60)])
+def test_many_processes_poll_one_file(tmp_path: Path, processes: int, workflows: int):
+    """Each workflow is advanced by one process at a time, and all end."""
+    poll_with(tmp_path, processes, workflows)
+
+
+def poll_with(folder: Path, processes: int, workflows: int) -> None:
+    service = remote_service(folder)
+    service.create_workflow_definition(WorkflowDefinition(name="chain", state_machine=CHAIN, manager="remote"))
+    for n in range(workflows):
+        service.start_workflow("chain", {"n": n})
+    spawn = multiprocessing.get_context("spawn")
+    pollers = [spawn.Process(target=poll_until_nothing_is_left, args=(str(folder),)) for _ in range(processes)]
+    for poller in pollers:
+        poller.start()
+    for poller in pollers:
+        poller.join(300)
+    assert [poller.exitcode for poller in pollers] == [0] * processes
+    ended = list(service.iterate_workflows())
+    assert [found.status for found in ended] == [WorkflowStatus.SUCCEEDED] * workflows
+    assert all(found.output == {"done": "C"} for found in ended)
+    assert sorted(folder.glob("*.clash")) == []
+    for found in ended:
+        types = [event.type for event in service.read_history(found.id)]
+        assert types.count("ActivitySucceeded") == 3
+
+
+def test_one_that_cannot_be_updated_stops_no_other(tmp_path: Path):
+    """Its trouble is told; a workflow that somebody else tends to is passed over."""
+    service = remote_service(tmp_path)
+    service.create_workflow_definition(WorkflowDefinition(name="chain", state_machine=CHAIN, manager="remote"))
+    first, second, third = [service.start_workflow("chain") for _ in range(3)]
+    (tmp_path / f"{first.id}.busy").touch()
+    lease = service.store.acquire(second.id, "somebody", 60)
+    update = service.update_pending()
+    assert [workflow.id for workflow in update.workflows] == [third.id]
+    assert [workflow_id for workflow_id, _ in update.failed] == [first.id]
+    service.store.release(lease)
+    (tmp_path / f"{first.id}.busy").unlink()
+    while service.update_pending().workflows:
+        pass
+    assert {found.status for found in service.iterate_workflows()} == {WorkflowStatus.SUCCEEDED}
+
+
+def test_polling_takes_over_what_a_lost_process_has_left(tmp_path: Path):
+    """A local workflow whose manager is gone goes on in the process that polls."""
+    store = SQLiteStore(tmp_path / "w.db")
+    states = {"Rest": {"Type": "Wait", "Seconds": 1, "End": True}}
+    with LocalWorkflowManager(store) as gone:
+        service = WorkflowService(store, gone)
+        service.create_workflow_definition(WorkflowDefinition(name="rest", state_machine=machine(states)))
+        left = service.start_workflow("rest")
+        assert service.update_pending().workflows == ()  # it is leased
+    with LocalWorkflowManager(store, recover_on_start=False) as manager:
+        service = WorkflowService(store, manager)
+        assert [workflow.id for workflow in service.update_pending().workflows] == [left.id]
+        assert service.wait(left.id, 20).status is WorkflowStatus.SUCCEEDED
+
+
+def test_a_lease_lasts():
+    """A service whose leases are void from the start is none."""
+    with pytest.raises(InvalidValueError):
+        WorkflowService(MemoryStore(), LocalWorkflowManager(MemoryStore()), lease_seconds=0)
+
+
+# ---------------------------------------------------------------- waiting for several
+
+
+def test_whoever_ends_first_comes_first(service):
+    """``as_completed`` gives workflows in the order of their ends, ``wait_any`` the first, both with jobs."""
+    states = {"Rest": {"Type": "Wait", "SecondsPath": "$.s", "Next": "A"}, "A": task()}
+    service.create_workflow_definition(WorkflowDefinition(name="d", state_machine=machine(states)))
+    slow, quick = service.start_workflow("d", {"s": 2}), service.start_workflow("d", {"s": 1})
+    assert wait_any(service.manager, [slow, quick], timeout=20).id == quick.id
+    ended = list(as_completed(service.manager, [slow, quick], timeout=20))
+    assert [workflow.id for workflow in ended] == [quick.id, slow.id]
+    assert [job.state for job in ended[0].jobs] == ["A"]
+
+
+def test_patience_with_several_may_end(service):
+    """After the time-out those that have ended have been told, and one that has not is named."""
+    service.create_workflow_definition(SLOW)
+    service.create_workflow_definition(QUICK)
+    slow, quick = service.start_workflow("slow"), service.start_workflow("quick")
+    ended = as_completed(service.manager, [slow, quick], timeout=0.3)
+    assert next(ended).id == quick.id
+    with pytest.raises(WaitTimeoutError, match=slow.id):
+        next(ended)
+    assert list(as_completed(service.manager, [])) == []
+    with pytest.raises(ValueError, match="no workflow to wait for"):
+        wait_any(service.manager, [])
+
+
+def test_several_are_asked_for_where_nobody_tells(tmp_path: Path):
+    """A manager that does not tell of ends is asked again after a pause."""
+    service = remote_service(tmp_path)
+    service.create_workflow_definition(WorkflowDefinition(name="chain", state_machine=CHAIN, manager="remote"))
+    started = [service.start_workflow("chain") for _ in range(3)]
+    assert {workflow.id for workflow in as_completed(service.manager, started, timeout=20)} == {
+        workflow.id for workflow in started
+    }
+
+
+# ---------------------------------------------------------------- asyncio
+
+
+def test_the_async_face_does_the_same(service):
+    """Every operation can be awaited, with the same results and errors."""
+
+    async def use() -> None:
+        async with AsyncWorkflowService(service, threads=4) as desk:
+            await desk.create_workflow_definition(QUICK)
+            assert (await desk.update_workflow_definition(QUICK)).version == 0
+            assert (await desk.get_workflow_definition("quick")).name == "quick"
+            assert len(await desk.list_workflow_definitions()) == 1
+            assert len(await desk.list_workflow_definition_versions("quick")) == 1
+            await desk.put_state_resource(StateResource(name="r"))
+            assert (await desk.get_state_resource("r")).name == "r"
+            assert len(await desk.list_state_resources()) == 1
+            await desk.delete_state_resource("r")
+            started = [await desk.start_workflow("quick", {"n": n}) for n in range(20)]
+            outputs = await asyncio.gather(*(desk.wait(workflow.id, 20) for workflow in started))
+            assert [workflow.output["n"] for workflow in outputs] == list(range(20))
+            assert (await desk.wait_any([started[3].id])).id == started[3].id
+            assert len([found async for found in desk.iterate_workflows(WorkflowQuery(limit=3))]) == 20
+            assert (await desk.get_workflow(started[0].id, history=True)).jobs
+            assert len(await desk.read_history(started[0].id)) > 3
+            assert (await desk.update_pending()).failed == ()
+            again = await desk.resume_workflow(started[0].id)
+            assert (await desk.wait(again.id, 20)).output == {"n": 0}
+            with pytest.raises(ConflictError):
+                await desk.resolve_workflow(started[0].id)
+            with pytest.raises(WorkflowStatusError):
+                await desk.cancel_workflow(started[0].id, reason="late")
+            assert (await desk.cancel_workflows(WorkflowQuery(), reason="all")).total == 0
+            assert (await desk.refresh_workflows(WorkflowQuery())).total == 0
+            await desk.delete_workflow(started[0].id)
+            with pytest.raises(NotFoundError):
+                await desk.wait(started[0].id)
+
+    asyncio.run(use())
+
+
+def test_who_awaits_holds_no_thread(service):
+    """A hundred waits and other operations go together on two threads; a time-out ends a wait."""
+    service.create_workflow_definition(SLOW)
+    service.create_workflow_definition(QUICK)
+
+    async def use() -> None:
+        async with AsyncWorkflowService(service, threads=2) as desk:
+            slow = await desk.start_workflow("slow")
+            waits = [asyncio.ensure_future(desk.wait(slow.id)) for _ in range(100)]
+            await asyncio.sleep(0)
+            quick = await desk.start_workflow("quick", {"n": 1})
+            assert (await desk.wait(quick.id, 20)).output == {"n": 1}
+            with pytest.raises(WaitTimeoutError):
+                await desk.wait(slow.id, 0.1)
+            await desk.cancel_workflow(slow.id, reason="enough")
+            assert {workflow.status for workflow in await asyncio.gather(*waits)} == {WorkflowStatus.CANCELLED}
+            with pytest.raises(ValueError, match="no workflow"):
+                await desk.wait_any([])
+
+    asyncio.run(use())
+
+
+def test_awaiting_what_does_not_go_on_is_an_error():
+    """A closed manager's workflow is not waited for."""
+    store = MemoryStore()
+    with LocalWorkflowManager(store) as manager:
+        service = WorkflowService(store, manager)
+        service.create_workflow_definition(SLOW)
+        slow = service.start_workflow("slow")
+
+    async def use() -> None:
+        async with AsyncWorkflowService(service) as desk:
+            await desk.wait(slow.id, 20)
+
+    with pytest.raises(ManagerClosedError):
+        asyncio.run(use())
