@@ -323,7 +323,7 @@ def test_a_command_without_output_answers_an_empty_object(activities):
         ("true", {"_EXECUTION_NAME": 7}, ActivityError.INPUT_MISSING_EXECUTION_NAME, ""),
         ("kill -9 $$", NAMED, ActivityError.COMMAND_KILLED, ""),
         ("kill -15 $$", NAMED, ActivityError.COMMAND_TERMINATED, ""),
-        ("kill -1 $$", NAMED, ActivityError.UNKNOWN, ""),
+        ("kill -12 $$", NAMED, ActivityError.UNKNOWN, ""),
         ("echo sorry >&2; exit 3", NAMED, ActivityError.COMMAND_EXITED_NONZERO, "sorry"),
         ("echo fine; echo '[1]'", NAMED, ActivityError.OUTPUT_NOT_JSON, "not a JSON object"),
         ("echo fine", NAMED, ActivityError.OUTPUT_NOT_JSON, "fine"),
