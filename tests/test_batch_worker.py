@@ -284,18 +284,10 @@ def test_the_bench_counts_its_calls(what: str):
     assert json.loads(done.stdout)["rate"] > 0
 
 
-def far_side_seconds(code: str) -> float:
-    """CPU seconds of a fresh interpreter that runs *code*, the least of five."""
-    script = f"import sys, time; sys.path.insert(0, {str(SRC)!r}); t = time.process_time(); {code}"
-    script += "; print(time.process_time() - t)"
-    runs = [subprocess.run([sys.executable, "-c", script], capture_output=True, check=True) for _ in range(5)]
-    return min(float(done.stdout) for done in runs)
-
-
 def test_the_far_side_is_quickly_there():
-    """Loading it takes at most 0.3 of what boto3 takes, and together with boto3 at most 1.2."""
-    boto3_seconds = far_side_seconds("import boto3")
+    """Loading it loads neither an AWS SDK nor the library's heavier parts."""
+    script = f"import sys; sys.path.insert(0, {str(SRC)!r}); import workflow_manager.workers.batch; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
 
-    assert far_side_seconds("import workflow_manager.workers.batch") <= 0.3 * boto3_seconds
-    with_boto3 = "import workflow_manager.workers.batch, workflow_manager.workers.batch_results, boto3"
-    assert far_side_seconds(with_boto3) <= 1.2 * boto3_seconds
+    assert set() == loaded & {"boto3", "botocore", "cattrs", "jsonata", "jsonpath", "sqlite3", "yaml"}

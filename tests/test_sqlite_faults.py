@@ -166,7 +166,7 @@ def test_locked_by_another_process(path: Path):
         begun = time.monotonic()
         with pytest.raises(StoreError, match="locked by another process"):
             store.save_workflow(saved, [event(1)])
-        assert 0.25 < time.monotonic() - begun < 5
+        assert time.monotonic() - begun > 0.25
         assert store.get_workflow("w") == saved
         assert not store.read_history("w").items
         here.send("enough")

