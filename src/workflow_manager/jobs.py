@@ -54,6 +54,7 @@ class JobFold:
 
     def __init__(self, *, machine: StateMachine | None = None, namespace: str = "") -> None:
         self._machine = machine
+        self._states: dict[str, State] | None = None
         self._namespace = namespace
         self._visits: list[_Visit] = []
         self._by_event: dict[int, _Visit] = {}
@@ -316,8 +317,12 @@ class JobFold:
         return self._resources[state]
 
     def _state(self, name: str) -> State | None:
-        found = None if self._machine is None else graph.find(self._machine, name)
-        return None if found is None else found[2]
+        if self._states is None:  # walked once: a look-up for every job would make long machines quadratic
+            walked = () if self._machine is None else graph.walk(self._machine)
+            self._states = {}
+            for _, _, state in walked:
+                self._states.setdefault(state.name, state)
+        return self._states.get(name)
 
     def _state_resource(self, state: TaskState) -> StateResource:
         """The resource as the definition names it, without upstream's prefixes ``lambda:`` and ``glue:``."""
