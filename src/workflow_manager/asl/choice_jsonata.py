@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workflow_manager.asl.errors import ErrorName, StatesError
+from workflow_manager.asl.errors import NO_NEXT, ErrorName, StatesError
 from workflow_manager.asl.jsonata import (
     Expression,
     Template,
@@ -17,8 +17,6 @@ from workflow_manager.asl.payload_jsonata import flow, states_of
 from workflow_manager.asl.scope import Scope
 from workflow_manager.asl.templates import Fill
 from workflow_manager.asl.values import JSON, dumps
-
-NO_NEXT = "Failed to transition out of the state. The state does not point to a next state."
 
 
 def compile_choice(state: ChoiceState) -> ChooseJSONata:

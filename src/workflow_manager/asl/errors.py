@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+NO_NEXT = "Failed to transition out of the state. The state does not point to a next state."
+"""AWS's cause for a Choice of which no rule holds and that has no Default."""
+
 
 class ErrorName(StrEnum):
     """The reserved error names.  Source: ASL specification, Appendix A; AWS, "Handling errors in Step Functions"."""

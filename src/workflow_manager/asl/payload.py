@@ -25,7 +25,6 @@ from workflow_manager.asl.machine import (
     PassState,
     QueryLanguage,
     State,
-    SucceedState,
     TaskState,
 )
 from workflow_manager.asl.paths import PathNotFound, ResultPathMismatch, compile_path, compile_reference_path
@@ -245,8 +244,3 @@ def fail_text(state: FailState, path: str | None, literal: str | None, field: st
         return value
 
     return text
-
-
-def is_succeed(state: State) -> bool:
-    """Whether the machine ends at *state* without further ado."""
-    return isinstance(state, SucceedState)

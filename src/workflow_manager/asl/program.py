@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from workflow_manager.asl.errors import ErrorName, StatesError
+from workflow_manager.asl.errors import NO_NEXT, ErrorName, StatesError
 from workflow_manager.asl.machine import (
     Catcher,
     ChoiceState,
@@ -36,8 +36,6 @@ from workflow_manager.asl.waits import Until, compile_wait
 
 Choose = Callable[[Scope, JSON], tuple[str, Flow]]
 """Where a Choice goes and what leaves it, from its raw input (the scope's) and effective input."""
-
-NO_NEXT = "Failed to transition out of the state. The state does not point to a next state."
 
 
 @attrs.frozen(eq=False)
