@@ -81,7 +81,7 @@ def put(folder: Path, name: str, content: str | bytes) -> None:
             {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"},
             [{"id": "1", "name": "rye"}, {"id": "2", "name": "spelt"}],
         ),
-        ("a.json.gz", gzip.compress(b'["zipped"]'), {"InputType": "JSON"}, ["zipped"]),
+        ("a.json.gz", gzip.compress(b'["zipped"]', mtime=0), {"InputType": "JSON"}, ["zipped"]),
     ],
 )
 def test_items_are_read_from_a_file(managed, tmp_path, name, content, config, items):
@@ -211,7 +211,7 @@ def test_a_map_reads_and_writes_s3(managed):
         s3 = session.client("s3")
         for bucket in ("bakery", "results"):
             s3.create_bucket(Bucket=bucket)
-        s3.put_object(Bucket="bakery", Key="in/a.json.gz", Body=gzip.compress(b"[1,2,3]"))
+        s3.put_object(Bucket="bakery", Key="in/a.json.gz", Body=gzip.compress(b"[1,2,3]", mtime=0))
         s3.put_object(Bucket="bakery", Key="in/b.json", Body=b"[]")
         manager = managed(session=session)
         config = {"InputType": "JSON"}

@@ -95,7 +95,7 @@ def payload(*records: dict[str, Any], stream: str = "states/order/2026-03-01") -
 
 
 def packed(content: dict[str, Any]) -> str:
-    return base64.b64encode(gzip.compress(json.dumps(content).encode())).decode()
+    return base64.b64encode(gzip.compress(json.dumps(content).encode(), mtime=0)).decode()
 
 
 # Shapes
