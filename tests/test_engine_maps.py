@@ -531,7 +531,11 @@ def test_a_map_run_by_expressions() -> None:
 @pytest.mark.parametrize(
     ("config", "body", "cause"),
     [
-        ({"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"}, gzip.compress(b"n\n1", mtime=0)[:-4], "not a gzip file"),
+        (
+            {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"},
+            gzip.compress(b"n\n1", mtime=0)[:-4],
+            "not a gzip file",
+        ),
         ({"InputType": "JSON"}, b"\x1f\x8b and so on", "not a gzip file"),
         ({"InputType": "JSON"}, gzip.compress(b"[1, 2]", mtime=0)[:12] + b"\xff" * 12, "not a gzip file"),
         ({"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"}, 'n\n"' + "x" * 140_000 + '"', "not CSV"),

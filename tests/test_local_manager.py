@@ -1288,6 +1288,33 @@ def test_an_abandoned_thread_is_replaced():
     gate.set()
 
 
+def test_a_worker_that_is_about_to_be_free_does_what_it_submits_itself():
+    """No thread is woken for an item that its own submitter can take at once, and none waits for one that cannot."""
+    threads: dict[str, int] = {}
+    gate, done = threading.Event(), threading.Event()
+
+    def work(item: str) -> bool:
+        threads[item] = threading.get_ident()
+        if item == "first":
+            pool.leaving()
+            pool.submit("second")
+        elif item == "second":
+            pool.leaving()
+            pool.submit("third")
+            pool.staying()
+            gate.wait(PATIENCE)
+        elif item == "third":
+            gate.set()
+            done.set()
+        return True
+
+    pool: WorkerPool[str] = WorkerPool(work, 4)
+    pool.submit("first")
+    assert done.wait(PATIENCE)
+    pool.close()
+    assert threads["first"] == threads["second"] != threads["third"]
+
+
 def test_a_coroutine_may_be_cancelled_before_it_has_begun():
     """Cancelling right away still calls back, exactly once."""
     loop = EventLoopThread()

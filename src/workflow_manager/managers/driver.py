@@ -81,6 +81,9 @@ class Driver:
     def trouble(self, workflow_id: str, count: int) -> None:
         """What had to be done has raised, *count* times in a row; it is logged and can be done again."""
 
+    def busy(self) -> None:
+        """The calling thread goes on with what others have brought meanwhile, or with listeners."""
+
     def first_saved(self, workflow: Workflow, events: Sequence[HistoryEvent]) -> Workflow:
         """Save a workflow that is new, and goes on after its first turn."""
         return self._store.save_workflow(workflow, events)
@@ -279,6 +282,8 @@ class Driver:
                     break
             finally:
                 live.lock.release()
+            if live.inbox or live.outbox:
+                self.busy()
         live.tell(self._listeners)
 
     def _try_to_settle(self, live: Live) -> bool:
@@ -314,6 +319,7 @@ class Driver:
                 self._perform(live)
                 if not live.inbox:
                     return
+                self.busy()
         except BaseException:
             live.forget(adopt=True)  # nobody knows how much of it was done
             raise

@@ -92,6 +92,9 @@ class LocalDriver(Driver):
         if self.is_live(workflow_id):  # else it has ended elsewhere
             self.deliver(workflow_id, (TimerFired(timer_id, self._clock()),))
 
+    def busy(self) -> None:
+        self._local_runner.staying()
+
     def tasks_ended(self, live: Live, workflow: Workflow, tokens: Sequence[str]) -> None:
         self._local_runner.withdraw(workflow, tokens)
 

@@ -151,6 +151,10 @@ class LocalRunner:
         for run in launch:
             self._launch(run)
 
+    def staying(self) -> None:
+        """The calling thread has more to do before it can take the next task: another may begin that."""
+        self._pool.staying()
+
     def is_running(self, workflow_id: str, token: str) -> bool:
         """Whether this runner has the task."""
         with self._lock:
@@ -331,6 +335,8 @@ class LocalRunner:
                 return False
             self._end(run, launch)
             announced, run.announced = run.announced, True
+        if here:
+            self._pool.leaving()
         for other in launch:
             self._launch(other)
         self._post(run.workflow_id, _news(run, report, announced), here)

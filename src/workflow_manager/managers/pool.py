@@ -29,6 +29,9 @@ class WorkerPool(Generic[T]):
     *run* does one item and returns whether its thread may go on: after :meth:`abandon` it must return ``False`` for the
     item concerned, because another thread has taken that place.  *run* must not raise.  Threads are daemons: a stuck
     one never keeps the interpreter from ending.
+
+    Waking a thread costs more than a small item does.  So a worker that calls :meth:`leaving` promises to be free in a
+    moment, and what it submits until then may wait for it, if nobody else is free before.
     """
 
     def __init__(self, run: Callable[[T], bool], max_workers: int, name: str = "workflow-manager-worker") -> None:
@@ -37,6 +40,7 @@ class WorkerPool(Generic[T]):
         self._items: deque[T] = deque()
         self._idle: list[_Worker[T]] = []  # the last to become idle is the first to work again: its caches are warm
         self._threads: set[threading.Thread] = set()
+        self._leaving: set[int] = set()  # identifiers of threads that will be free in a moment
         self._started = 0
         self._closed = False
 
@@ -45,13 +49,27 @@ class WorkerPool(Generic[T]):
         with self._lock:
             if self._closed:
                 return
-            if self._idle:
-                worker = self._idle.pop()
-                worker.item = item
-                worker.ready.release()
-                return
             self._items.append(item)
-            self._spawn_if_needed()
+            if len(self._items) > 1 or threading.get_ident() not in self._leaving:
+                self._set_to_work()
+
+    def leaving(self) -> None:
+        """The calling thread, if it is a worker, is about to be done with its item, and can do the next one itself."""
+        if threading.current_thread() in self._threads:
+            self._leaving.add(threading.get_ident())
+
+    def staying(self) -> None:
+        """The calling thread is busy longer than it thought: what waits for it is others' to do."""
+        if self._items and threading.get_ident() in self._leaving:
+            with self._lock:
+                self._set_to_work()
+
+    def _set_to_work(self) -> None:
+        while self._items and self._idle:
+            worker = self._idle.pop()
+            worker.item = self._items.popleft()
+            worker.ready.release()
+        self._spawn_if_needed()
 
     def abandon(self, thread: threading.Thread) -> None:
         """Give the place of *thread*, which may never return from its item, to a new one."""
@@ -89,12 +107,14 @@ class WorkerPool(Generic[T]):
         while (item := self._next(worker)) is not None and self._run(item):
             pass
         with self._lock:
+            self._leaving.discard(threading.get_ident())
             if worker.thread is not None:
                 self._threads.discard(worker.thread)
-            self._spawn_if_needed()
+            self._set_to_work()
 
     def _next(self, worker: _Worker[T]) -> T | None:
         with self._lock:
+            self._leaving.discard(threading.get_ident())
             if self._items:
                 return self._items.popleft()
             if self._closed:
