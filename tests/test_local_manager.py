@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -1313,6 +1314,22 @@ def test_a_worker_that_is_about_to_be_free_does_what_it_submits_itself():
     assert done.wait(PATIENCE)
     pool.close()
     assert threads["first"] == threads["second"] != threads["third"]
+
+
+def test_short_tasks_leave_the_timers_alone(store, managed, monkeypatch):
+    """That many tasks begin and end is no reason to wake the thread of the timers for each of them."""
+    dues: list[datetime] = []
+    set_timer = Timers.set
+
+    def counted(self: Timers, key: Any, due: datetime, action: Callable[[], None]) -> None:
+        dues.append(due)
+        set_timer(self, key, due, action)
+
+    monkeypatch.setattr(Timers, "set", counted)
+    steps = {str(number): task(next=str(number + 1)) for number in range(300)}
+    workflow = run(managed({"work": lambda input: input}), definition({**steps, "300": task()}), {})
+    assert workflow.status is WorkflowStatus.SUCCEEDED
+    assert all(later - earlier >= timedelta(milliseconds=25) for earlier, later in pairwise(dues))
 
 
 def test_a_coroutine_may_be_cancelled_before_it_has_begun():

@@ -22,6 +22,7 @@ from workflow_manager.models import (
     WorkflowDefinition,
     WorkflowQuery,
     WorkflowStatus,
+    changed,
 )
 
 AT = datetime(2026, 5, 6, 7, 8, 9, 10, tzinfo=UTC)
@@ -149,6 +150,16 @@ def test_models_are_frozen() -> None:
     for model in models:
         with pytest.raises(attrs.exceptions.FrozenInstanceError):
             model.id = "other"
+
+
+def test_changed_is_the_same_but_for_the_changes() -> None:
+    """Every other field is the very object; the instance stays as it is; a field that there is not is an error."""
+    before = workflow(tags={"team": "a"})
+    after = changed(before, revision=3, status=WorkflowStatus.RUNNING)
+    assert after == attrs.evolve(before, revision=3, status=WorkflowStatus.RUNNING)
+    assert (before.revision, after.tags is before.tags) == (0, True)
+    with pytest.raises(TypeError, match="colour"):
+        changed(before, colour="red")
 
 
 def test_tags_are_a_copy() -> None:

@@ -6,12 +6,12 @@ Compiled once per machine and kept with it; parts that a run never reaches are n
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 
 import attrs
 
 from workflow_manager.asl.errors import NO_NEXT, ErrorName, StatesError
+from workflow_manager.asl.lazy import lazy
 from workflow_manager.asl.machine import (
     Catcher,
     ChoiceState,
@@ -74,48 +74,48 @@ class CompiledState:
         """Whether the state's query language is JSONata."""
         return self.language is QueryLanguage.JSONATA
 
-    @functools.cached_property
+    @lazy
     def data(self) -> StateData:
         """The data flow."""
         return compile_data(self.state, self.language)
 
-    @functools.cached_property
+    @lazy
     def resource(self) -> TaskResource:
         """A Task's resource."""
         assert isinstance(self.state, TaskState)
         return parse_resource(str(self.state.resource))
 
-    @functools.cached_property
+    @lazy
     def timeout_seconds(self) -> GetNumber | None:
         """A Task's time-out."""
         return self._number("TimeoutSeconds", "timeout_seconds")
 
-    @functools.cached_property
+    @lazy
     def heartbeat_seconds(self) -> GetNumber | None:
         """A Task's longest silence."""
         return self._number("HeartbeatSeconds", "heartbeat_seconds")
 
-    @functools.cached_property
+    @lazy
     def is_plain(self) -> bool:
         """Whether a Task has neither time limits nor credentials."""
         return self.timeout_seconds is None and self.heartbeat_seconds is None and self.credentials is None
 
-    @functools.cached_property
+    @lazy
     def reads_items(self) -> bool:
         """Whether a Map's items come from an ItemReader."""
         return isinstance(self.state, MapState) and self.state.item_reader is not None
 
-    @functools.cached_property
+    @lazy
     def max_concurrency(self) -> GetNumber | None:
         """How many of a Map's iterations may run at once; 0 sets no limit."""
         return self._number("MaxConcurrency", "max_concurrency")
 
-    @functools.cached_property
+    @lazy
     def tolerated_failure_count(self) -> GetNumber | None:
         """How many of a distributed Map's items may fail."""
         return self._number("ToleratedFailureCount", "tolerated_failure_count")
 
-    @functools.cached_property
+    @lazy
     def tolerated_failure_percentage(self) -> GetNumber | None:
         """Which share of a distributed Map's items may fail, 0 to 100."""
         return self._number("ToleratedFailurePercentage", "tolerated_failure_percentage")
@@ -124,19 +124,19 @@ class CompiledState:
         literal, path = getattr(self.state, attribute), getattr(self.state, f"{attribute}_path")
         return compile_number(self.language, field, literal, path)
 
-    @functools.cached_property
+    @lazy
     def credentials(self) -> Fill | None:
         """A Task's Credentials."""
         assert isinstance(self.state, TaskState)
         return self._payload(self.state.credentials, "Credentials")
 
-    @functools.cached_property
+    @lazy
     def until(self) -> Until:
         """Until when a Wait waits."""
         assert isinstance(self.state, WaitState)
         return compile_wait(self.state, self.language)
 
-    @functools.cached_property
+    @lazy
     def choose(self) -> Choose:
         """Where a Choice goes."""
         assert isinstance(self.state, ChoiceState)
@@ -146,7 +146,7 @@ class CompiledState:
             return compile_choice(self.state)
         return _choose_by_path(self.state, self.data)
 
-    @functools.cached_property
+    @lazy
     def failure(self) -> tuple[Callable[[Scope], str | None], Callable[[Scope], str | None]]:
         """The Error and the Cause of a Fail state."""
         state = self.state
@@ -171,24 +171,24 @@ class CompiledState:
 
         return text
 
-    @functools.cached_property
+    @lazy
     def branches(self) -> tuple[Program, ...]:
         """The programs of a Parallel's branches."""
         assert isinstance(self.state, ParallelState)
         return tuple(compile_machine(branch) for branch in self.state.branches)
 
-    @functools.cached_property
+    @lazy
     def processor(self) -> Program:
         """The program of a Map's item processor."""
         assert isinstance(self.state, MapState)
         return compile_machine(self.state.item_processor)
 
-    @functools.cached_property
+    @lazy
     def is_distributed(self) -> bool:
         """Whether a Map runs its iterations as child executions."""
         return isinstance(self.state, MapState) and self.state.is_distributed
 
-    @functools.cached_property
+    @lazy
     def items(self) -> Fill:
         """The items of a Map, from the scope of its effective input."""
         assert isinstance(self.state, MapState)
@@ -198,7 +198,7 @@ class CompiledState:
             return compile_jsonata_items(self.state)
         return compile_items(self.state)
 
-    @functools.cached_property
+    @lazy
     def item_selector(self) -> Fill | None:
         """What each iteration of a Map gets, from the scope of its effective input with ``$$.Map.Item``."""
         assert isinstance(self.state, MapState)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from workflow_manager.exceptions import InvalidValueError
 
@@ -22,6 +22,7 @@ MAX_NESTING = 300
 _MOST_DIGITS = 4300  # of an integer; Python reads and writes no longer ones
 _BEYOND = 10**_MOST_DIGITS
 _NESTED = (dict, list)
+_ATOMS = frozenset({str, bool, type(None)})
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
@@ -36,6 +37,42 @@ def check_json(value: object, what: str = "value") -> JSON:
             cycles, nesting deeper than :data:`MAX_NESTING`, and foreign objects, naming the place within *what* as a
             JSON Pointer.
     """
+    try:
+        copy: JSON = _plain_copy(value, MAX_NESTING)
+        return copy
+    except (_NotPlainError, RecursionError):
+        return _checked_copy(value, what)
+
+
+class _NotPlainError(Exception):
+    """A value that needs a closer look: it is no plain JSON, or none at all."""
+
+
+def _plain_copy(value: Any, levels: int) -> Any:
+    """The copy of what is made of plain JSON already, which nearly everything is; this is on every task's way."""
+    kind = type(value)
+    if kind is dict:
+        if levels <= 0:
+            raise _NotPlainError
+        copy = {}
+        for key, item in value.items():
+            if type(key) is not str:
+                raise _NotPlainError
+            copy[key] = item if type(item) in _ATOMS else _plain_copy(item, levels - 1)
+        return copy
+    if kind is list:
+        if levels <= 0:
+            raise _NotPlainError
+        return [item if type(item) in _ATOMS else _plain_copy(item, levels - 1) for item in value]
+    if kind is int:
+        if -_BEYOND < value < _BEYOND:
+            return value
+    elif kind in _ATOMS or (kind is float and math.isfinite(value)):
+        return value
+    raise _NotPlainError
+
+
+def _checked_copy(value: object, what: str) -> JSON:
     try:
         return _copy(value, MAX_NESTING)
     except _NotJSONError as error:
@@ -59,9 +96,7 @@ class _TooDeepError(Exception):
 
 
 def _copy(value: object, levels: int) -> JSON:
-    if value is None or value is True or value is False or type(value) is str:
-        return value
-    if type(value) is int and -_BEYOND < value < _BEYOND:
+    if value is None or value is True or value is False:
         return value
     if isinstance(value, dict | Mapping):
         return _copy_object(value, levels - 1)
@@ -125,7 +160,7 @@ def loads(text: str) -> JSON:
     Raises:
         ValueError: the text is not JSON; NaN and Infinity are not, nor is a number beyond what a float holds.
     """
-    value: JSON = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+    value: JSON = _DECODER.decode(text)
     return value
 
 
@@ -138,6 +173,9 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{text[:40]} is too large for a number")
     return value
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 
 
 def json_size(value: JSON) -> int:

@@ -8,7 +8,7 @@ Nulls at its end are left out.  Written by hand, not by a converter, because eve
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -41,21 +41,37 @@ def text_of(value: JSON) -> str:
     return text
 
 
-def event_to_record(event: HistoryEvent) -> str:
-    """*event*, listed or not, as compact JSON text; :func:`event_from_record` reads it."""
+def event_to_record(event: HistoryEvent, text: Callable[[JSON], str] = text_of) -> str:
+    """
+    *event*, listed or not, as compact JSON text; :func:`event_from_record` reads it.
+
+    *text* writes the values of its details: one that remembers what it has written spares the events of one turn, which
+    share an input or an output, most of the work.
+    """
     timestamp = event.timestamp
     if timestamp.tzinfo is not UTC:
         if timestamp.tzinfo is None:
             raise InvalidValueError("history event", "/timestamp", f"{timestamp!r} has no time zone")
         timestamp = timestamp.astimezone(UTC)
-    fields: list[JSON] = [event.id, event.previous_event_id, event.type, timestamp.isoformat(), event.branch]
+    head = f'[{event.id},{event.previous_event_id},"{event.type}","{timestamp.isoformat()}",{text_of(event.branch)}'
     if event.beside is not None:
-        fields += [event.details, event.next, event.beside]
-    elif event.next is not None:
-        fields += [event.details, event.next]
-    elif event.details is not None:
-        fields.append(event.details)
-    return text_of(fields)
+        return f"{head},{_members(event.details, text)},{text_of(event.next)},{_members(event.beside, text)}]"
+    if event.next is not None:
+        return f"{head},{_members(event.details, text)},{text_of(event.next)}]"
+    return f"{head}]" if event.details is None else f"{head},{_members(event.details, text)}]"
+
+
+def _members(details: Mapping[str, JSON] | None, text: Callable[[JSON], str]) -> str:
+    """An object whose members *text* writes, one by one."""
+    if type(details) is not dict:
+        return text(details)
+    return f"{{{','.join([f'{_key(key)}:{text(value)}' for key, value in details.items()])}}}"
+
+
+def _key(key: object) -> str:
+    if type(key) is not str:
+        raise InvalidValueError("history event", "", f"a key is a {type(key).__name__}, not a string")
+    return text_of(key)
 
 
 def event_from_record(text: str) -> HistoryEvent:

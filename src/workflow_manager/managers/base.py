@@ -33,7 +33,7 @@ from workflow_manager.managers.job_cache import JobCache
 from workflow_manager.managers.live import Listener
 from workflow_manager.managers.resume import default_start, latest_input
 from workflow_manager.managers.standing import machine_of
-from workflow_manager.models import Workflow, WorkflowDefinition, WorkflowStatus
+from workflow_manager.models import Workflow, WorkflowDefinition, WorkflowStatus, changed
 from workflow_manager.protocols import Store, TaskRunner
 
 logger = logging.getLogger("workflow_manager")
@@ -142,7 +142,7 @@ class EngineWorkflowManager:
     def _begin(self, workflow: Workflow) -> Workflow:
         logger.info("workflow %s: starting %s", workflow.id, workflow.workflow_definition.name)
         committed = self._driver.begin(workflow)
-        return attrs.evolve(committed, input=check_json(committed.input))  # the caller's own, to change as they like
+        return changed(committed, input=check_json(committed.input))  # the caller's own, to change as they like
 
     def _known(self, workflow_id: str) -> Workflow | None:
         try:
@@ -245,13 +245,13 @@ class EngineWorkflowManager:
     def update_workflow_summary(self, workflow: Workflow) -> Workflow:
         """See :meth:`workflow_manager.protocols.WorkflowManager.update_workflow_summary`."""
         stored = self._refreshed(workflow)
-        return attrs.evolve(stored, last_job=self._jobs.last_job(stored))
+        return changed(stored, last_job=self._jobs.last_job(stored))
 
     def update_workflow_history(self, workflow: Workflow) -> Workflow:
         """See :meth:`workflow_manager.protocols.WorkflowManager.update_workflow_history`."""
         stored = self._refreshed(workflow)
         jobs, last_job = self._jobs.jobs(stored)
-        return attrs.evolve(stored, jobs=jobs, last_job=last_job)
+        return changed(stored, jobs=jobs, last_job=last_job)
 
     def _refreshed(self, workflow: Workflow) -> Workflow:
         stored = self.store.get_workflow(workflow.id)

@@ -220,9 +220,9 @@ class LocalRunner:
         """Tell of the tasks that have run for a while; those that end sooner tell of their start with their end."""
         now = self._clock()
         with self._lock:
-            while self._begun and self._begun[0].started_at + _ANNOUNCE_AFTER <= now:
+            while self._begun and (_is_told(self._begun[0]) or self._begun[0].started_at + _ANNOUNCE_AFTER <= now):
                 run = self._begun.popleft()
-                if run.stage is Stage.RUNNING and not run.announced:
+                if not _is_told(run):
                     run.announced = True
                     news = (TaskStarted(run.task.token, run.started_at),)
                     self._post(run.workflow_id, news, False)  # under the lock: it must come before the answer
@@ -364,6 +364,11 @@ class LocalRunner:
             run.context.cancelled.set()
         if run.cancel is not None:
             run.cancel()
+
+
+def _is_told(run: Run) -> bool:
+    """Whether nobody need be told of its start any more."""
+    return run.announced or run.stage is not Stage.RUNNING
 
 
 def _call(work: Callable[[], bool]) -> bool:

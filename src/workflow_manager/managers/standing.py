@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import attrs
-
 from workflow_manager.asl import graph
 from workflow_manager.asl.machine import StateMachine
 from workflow_manager.engine.pending import ExecutionStatus, Outcome
-from workflow_manager.models import Workflow, WorkflowStatus
+from workflow_manager.models import Workflow, WorkflowStatus, changed
 
 STATUS = {
     ExecutionStatus.RUNNING: WorkflowStatus.RUNNING,
@@ -27,9 +25,9 @@ def advanced(workflow: Workflow, outcome: Outcome, at: datetime) -> Workflow:
     """*workflow* as it is at the time *at*, when its execution stands like *outcome*; its revision stays."""
     at = max(at, workflow.last_updated)
     if not outcome.is_final:
-        return attrs.evolve(workflow, status=WorkflowStatus.RUNNING, last_updated=at)
+        return changed(workflow, status=WorkflowStatus.RUNNING, last_updated=at)
     status = STATUS[outcome.status]
-    return attrs.evolve(
+    return changed(
         workflow,
         status=status,
         last_updated=at,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workflow_manager.asl.values import JSON, loads
+from workflow_manager.asl.values import JSON, check_json, loads
 from workflow_manager.codec.events import text_of
 from workflow_manager.exceptions import StoreError
 from workflow_manager.protocols import Snapshot
@@ -17,7 +17,6 @@ from workflow_manager.stores.dynamodb_documents import (
     part_keys,
 )
 from workflow_manager.stores.dynamodb_heads import Head, read_head
-from workflow_manager.stores.isolation import isolated_json
 
 _KIND = "snapshot"
 
@@ -29,7 +28,7 @@ class SnapshotPart:
 
     def save_snapshot(self, workflow_id: str, revision: int, position: int, snapshot: JSON) -> None:
         """See :meth:`workflow_manager.protocols.SnapshotStore.save_snapshot`."""
-        record = text_of(isolated_json(snapshot, "snapshot"))
+        record = text_of(check_json(snapshot, "snapshot"))
         head = _going(self._database, workflow_id)
         if head is None or head.revision != revision:
             return

@@ -8,15 +8,12 @@ nobody changes.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import Any, cast
-
-import attrs
+from typing import Any
 
 from workflow_manager.asl.values import JSON, check_json
 from workflow_manager.history import HistoryEvent
-from workflow_manager.models import Job, Workflow, WorkflowDefinition
+from workflow_manager.models import Job, Workflow, WorkflowDefinition, changed
 
 _ATOMS = frozenset({str, int, bool, type(None)})
 
@@ -31,46 +28,13 @@ def copy_json(value: Any) -> Any:
     return value
 
 
-def isolated_json(value: JSON, what: str) -> JSON:
-    """
-    A deep copy of *value* to keep, made of plain lists and dicts.
-
-    Raises:
-        InvalidValueError: it is not JSON; it names the place within *what*.
-    """
-    try:
-        return cast("JSON", _plain_copy(value))
-    except (_NotPlainError, RecursionError):
-        return check_json(value, what)  # turns it into plain JSON, or says what is wrong
-
-
-class _NotPlainError(Exception):
-    pass
-
-
-def _plain_copy(value: Any) -> Any:
-    kind = type(value)
-    if kind is dict:
-        copy = {}
-        for key, item in value.items():
-            if type(key) is not str:
-                raise _NotPlainError
-            copy[key] = item if type(item) in _ATOMS else _plain_copy(item)
-        return copy
-    if kind is list:
-        return [item if type(item) in _ATOMS else _plain_copy(item) for item in value]
-    if kind in _ATOMS or (kind is float and math.isfinite(value)):
-        return value
-    raise _NotPlainError
-
-
 def isolated_event(event: HistoryEvent) -> HistoryEvent:
     """A copy of *event* to keep; ``InvalidValueError`` if its details are not JSON."""
     return _with_data(event, _isolated_data)
 
 
 def _isolated_data(data: JSON) -> Any:
-    return isolated_json(data, "history event")
+    return check_json(data, "history event")
 
 
 def copied_event(event: HistoryEvent) -> HistoryEvent:
@@ -96,7 +60,7 @@ def _with_data(event: HistoryEvent, copy: Callable[[JSON], Any]) -> HistoryEvent
 
 def copied_definition(definition: WorkflowDefinition) -> WorkflowDefinition:
     """A copy of *definition* with tags of its own."""
-    return attrs.evolve(definition)  # its converter copies the tags
+    return changed(definition, default_tags=dict(definition.default_tags))
 
 
 def isolated_workflow(workflow: Workflow, revision: int, given: Workflow | None, kept: Workflow | None) -> Workflow:
@@ -108,21 +72,23 @@ def isolated_workflow(workflow: Workflow, revision: int, given: Workflow | None,
     of its input.
     """
     changes: dict[str, Any] = {
-        "output": isolated_json(workflow.output, "output"),
+        "output": check_json(workflow.output, "output"),
         "revision": revision,
         "retries": tuple(workflow.retries),
+        "tags": dict(workflow.tags),
     }
     for name, isolate in _PARTS.items():
         part = getattr(workflow, name)
         seen = given is not None and part is getattr(given, name)
         changes[name] = getattr(kept, name) if seen else isolate(part)
-    return attrs.evolve(workflow, **changes)
+    return changed(workflow, **changes)
 
 
 def copied_workflow(workflow: Workflow) -> Workflow:
     """A copy of a kept *workflow* to hand out."""
-    return attrs.evolve(
+    return changed(
         workflow,
+        tags=dict(workflow.tags),
         workflow_definition=copied_definition(workflow.workflow_definition),
         input=copy_json(workflow.input),
         output=copy_json(workflow.output),
@@ -132,20 +98,18 @@ def copied_workflow(workflow: Workflow) -> Workflow:
 
 
 def _copied_job(job: Job) -> Job:
-    return attrs.evolve(job, input=copy_json(job.input), output=copy_json(job.output))
+    return changed(job, input=copy_json(job.input), output=copy_json(job.output))
 
 
 def _isolated_job(job: Job | None) -> Job | None:
     if job is None:
         return None
-    return attrs.evolve(
-        job, input=isolated_json(job.input, "job input"), output=isolated_json(job.output, "job output")
-    )
+    return changed(job, input=check_json(job.input, "job input"), output=check_json(job.output, "job output"))
 
 
 _PARTS: dict[str, Callable[[Any], Any]] = {
     "workflow_definition": copied_definition,
-    "input": lambda value: isolated_json(value, "input"),
+    "input": lambda value: check_json(value, "input"),
     "jobs": lambda jobs: tuple(map(_isolated_job, jobs)),
     "last_job": _isolated_job,
 }

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import attrs
 
-from workflow_manager.asl.values import JSON
+from workflow_manager.asl.values import JSON, check_json
 from workflow_manager.codec.records import definition_digest
 from workflow_manager.exceptions import (
     ConflictError,
@@ -23,7 +23,15 @@ from workflow_manager.exceptions import (
     WorkflowStatusError,
 )
 from workflow_manager.history import HistoryEvent
-from workflow_manager.models import Page, StateResource, Workflow, WorkflowDefinition, WorkflowQuery, WorkflowStatus
+from workflow_manager.models import (
+    Page,
+    StateResource,
+    Workflow,
+    WorkflowDefinition,
+    WorkflowQuery,
+    WorkflowStatus,
+    changed,
+)
 from workflow_manager.protocols import Lease, Snapshot
 from workflow_manager.stores.isolation import (
     copied_definition,
@@ -31,7 +39,6 @@ from workflow_manager.stores.isolation import (
     copied_workflow,
     copy_json,
     isolated_event,
-    isolated_json,
     isolated_workflow,
 )
 from workflow_manager.stores.paging import PageTokens, asked_of, asked_of_query, check_limit
@@ -233,7 +240,7 @@ class MemoryStore:
             self._check_save(workflow, None if entry is None else entry.kept)
             given, before = (None, None) if entry is None else (entry.given, entry.kept)
             kept = isolated_workflow(workflow, revision, given, before)
-            saved = attrs.evolve(workflow, revision=revision)
+            saved = changed(workflow, revision=revision)
             if entry is None:
                 entry = self._entries[workflow.id] = _Entry(kept, None, [])
             self._relist(before, kept)
@@ -369,7 +376,7 @@ class MemoryStore:
 
     def save_snapshot(self, workflow_id: str, revision: int, position: int, snapshot: JSON) -> None:
         """See :meth:`workflow_manager.protocols.SnapshotStore.save_snapshot`."""
-        kept = Snapshot(revision=revision, position=position, value=isolated_json(snapshot, "snapshot"))
+        kept = Snapshot(revision=revision, position=position, value=check_json(snapshot, "snapshot"))
         with self._lock:
             entry = self._entries.get(workflow_id)
             if entry is not None and entry.kept.revision == revision and not entry.kept.status.is_final:

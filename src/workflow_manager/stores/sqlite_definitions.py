@@ -21,7 +21,7 @@ from workflow_manager.codec.records import (
     state_resource_to_record,
 )
 from workflow_manager.exceptions import NotFoundError, PageTokenError
-from workflow_manager.models import Page, StateResource, WorkflowDefinition
+from workflow_manager.models import Page, StateResource, WorkflowDefinition, changed
 from workflow_manager.stores.paging import PageTokens, asked_of, check_limit
 from workflow_manager.stores.sqlite_file import SQLiteFile
 from workflow_manager.stores.sqlite_recent import Recent
@@ -89,7 +89,7 @@ class DefinitionTable:
             definition = definition_from_record(found[0])
             self._definitions.put(number, definition)
             self.remember(definition, number)
-        return attrs.evolve(definition)  # its converter copies the tags
+        return changed(definition, default_tags=dict(definition.default_tags))
 
 
 class SQLiteDefinitions:

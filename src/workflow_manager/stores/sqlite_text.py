@@ -57,12 +57,19 @@ def json_text(value: JSON, what: str) -> str:
 
 def event_texts(events: Sequence[HistoryEvent]) -> list[str]:
     """The record of each event; ``InvalidValueError`` if its data is not JSON."""
-    for event in events:
-        _checked(event.details, "history event")
-        if event.beside is not None:
-            _checked(event.beside, "history event")
+    written: dict[int, str] = {}  # an output is the next state's input, too: the events of a turn share objects
+
+    def text(value: JSON) -> str:
+        if type(value) in _LEAVES:
+            return text_of(value)
+        known = written.get(id(value))
+        if known is None:
+            _checked(value, "history event")
+            known = written[id(value)] = text_of(value)
+        return known
+
     try:
-        return [event_to_record(event) for event in events]
+        return [event_to_record(event, text) for event in events]
     except RecursionError:
         raise _too_deep("history event") from None
 

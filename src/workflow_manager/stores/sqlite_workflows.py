@@ -8,14 +8,12 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import attrs
-
 from workflow_manager.asl.values import JSON, loads
 from workflow_manager.codec.events import event_from_record
 from workflow_manager.codec.records import workflow_from_record
 from workflow_manager.exceptions import ConflictError, NotFoundError, WorkflowStatusError
 from workflow_manager.history import HistoryEvent
-from workflow_manager.models import Page, Workflow, WorkflowStatus
+from workflow_manager.models import Page, Workflow, WorkflowStatus, changed
 from workflow_manager.stores.paging import PageTokens, asked_of, check_limit
 from workflow_manager.stores.sqlite_definitions import DefinitionTable
 from workflow_manager.stores.sqlite_drafts import Draft, Stored, moment
@@ -49,7 +47,7 @@ class SQLiteWorkflows:
         prepared = self._definitions.prepare(workflow.workflow_definition)
         stored = self._stored.get(workflow.id)
         draft = Draft.of(workflow, events, prepared if isinstance(prepared, int) else None, stored)
-        saved = attrs.evolve(workflow, revision=workflow.revision + 1)
+        saved = changed(workflow, revision=workflow.revision + 1)
         with self._file.write() as connection:
             seen = Seen.of(connection, workflow.id)
             _check(workflow, seen)
@@ -92,7 +90,7 @@ class SQLiteWorkflows:
             definition=self._definitions.read(connection, definition),
             revision=0 if summary else revision,
         )
-        return workflow if updated is None else attrs.evolve(workflow, last_updated=moment(updated))
+        return workflow if updated is None else changed(workflow, last_updated=moment(updated))
 
     def delete_workflow(self, workflow_id: str) -> None:
         """See :meth:`workflow_manager.protocols.WorkflowStore.delete_workflow`."""

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import attrs
-
 from workflow_manager.asl.resources import TaskKind
 from workflow_manager.asl.retries import Failure
 from workflow_manager.asl.timestamps import later
@@ -16,6 +14,7 @@ from workflow_manager.engine.folding.pending_work import drop_task, token_of
 from workflow_manager.engine.pending import PendingTask, PendingTimer, TimerKind
 from workflow_manager.engine.state import Branch, ExecutionState, Phase
 from workflow_manager.history import HistoryEvent
+from workflow_manager.models import changed
 
 
 def scheduled(x: ExecutionState, branch: Branch, event: HistoryEvent, details: Mapping[str, Any]) -> None:
@@ -75,7 +74,7 @@ def _touch(x: ExecutionState, branch: Branch, event: HistoryEvent, **changes: An
     if task is None:
         return
     if changes:
-        task = attrs.evolve(task, **changes)
+        task = changed(task, **changes)
         x.tasks[task.token] = task
         if task.token in x.changes.tasks:
             x.changes.tasks[task.token] = task
