@@ -8,7 +8,7 @@ Nulls at its end are left out.  Written by hand, not by a converter, because eve
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from workflow_manager.exceptions import InvalidValueError
 from workflow_manager.history import HistoryEvent, HistoryEventType, UnlistedEventType
 
 _WHAT = "event record"
+_LEAVES = frozenset({str, int, bool, float, type(None)})
 _TYPES: Mapping[str, HistoryEventType | UnlistedEventType] = {
     type.value: type for type in (*HistoryEventType, *UnlistedEventType)
 }
@@ -45,8 +46,7 @@ def event_to_record(event: HistoryEvent, text: Callable[[JSON], str] = text_of) 
     """
     *event*, listed or not, as compact JSON text; :func:`event_from_record` reads it.
 
-    *text* writes the values of its details: one that remembers what it has written spares the events of one turn, which
-    share an input or an output, most of the work.
+    *text* writes the values of its details.
     """
     timestamp = event.timestamp
     if timestamp.tzinfo is not UTC:
@@ -72,6 +72,27 @@ def _key(key: object) -> str:
     if type(key) is not str:
         raise InvalidValueError("history event", "", f"a key is a {type(key).__name__}, not a string")
     return text_of(key)
+
+
+def events_to_records(events: Iterable[HistoryEvent], look: Callable[[JSON], None] | None = None) -> list[str]:
+    """
+    :func:`event_to_record` of each event of one turn; a value that several of them share is written once.
+
+    *look* is called with every dict and list among the details' values before it is written, and may raise.
+    """
+    written: dict[int, str] = {}
+
+    def text(value: JSON) -> str:
+        if type(value) in _LEAVES:
+            return text_of(value)
+        known = written.get(id(value))
+        if known is None:
+            if look is not None:
+                look(value)
+            known = written[id(value)] = text_of(value)
+        return known
+
+    return [event_to_record(event, text) for event in events]
 
 
 def event_from_record(text: str) -> HistoryEvent:

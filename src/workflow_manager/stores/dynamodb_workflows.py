@@ -10,7 +10,7 @@ from datetime import timedelta
 import attrs
 
 from workflow_manager.asl.values import loads
-from workflow_manager.codec.events import event_from_record, event_to_record, text_of
+from workflow_manager.codec.events import event_from_record, events_to_records, text_of
 from workflow_manager.codec.records import (
     definition_from_record,
     definition_to_record,
@@ -42,7 +42,7 @@ from workflow_manager.stores.dynamodb_history import History, turn_items
 from workflow_manager.stores.dynamodb_snapshots import drop_snapshot
 from workflow_manager.stores.dynamodb_tables import TTL_ATTRIBUTE
 from workflow_manager.stores.dynamodb_trace import TOKEN_BYTES, with_token
-from workflow_manager.stores.isolation import copied_definition, isolated_event, isolated_workflow
+from workflow_manager.stores.isolation import copied_definition, isolated_events, isolated_workflow
 from workflow_manager.stores.paging import asked_of, check_limit
 
 INLINE_BYTES = 4096
@@ -263,7 +263,7 @@ class WorkflowPart:
 
 def _event_records(events: Iterable[HistoryEvent]) -> list[str]:
     try:
-        return [event_to_record(isolated_event(event)) for event in events]
+        return events_to_records(isolated_events(events))
     except RecursionError:
         raise _too_deep("history event") from None
 

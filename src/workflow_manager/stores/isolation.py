@@ -8,14 +8,16 @@ nobody changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
 
 from workflow_manager.asl.values import JSON, check_json
+from workflow_manager.exceptions import InvalidValueError
 from workflow_manager.history import HistoryEvent
 from workflow_manager.models import Job, Workflow, WorkflowDefinition, changed
 
 _ATOMS = frozenset({str, int, bool, type(None)})
+_CONTAINERS = frozenset({dict, list})
 
 
 def copy_json(value: Any) -> Any:
@@ -28,13 +30,31 @@ def copy_json(value: Any) -> Any:
     return value
 
 
-def isolated_event(event: HistoryEvent) -> HistoryEvent:
-    """A copy of *event* to keep; ``InvalidValueError`` if its details are not JSON."""
-    return _with_data(event, _isolated_data)
+def isolated_events(events: Iterable[HistoryEvent]) -> list[HistoryEvent]:
+    """
+    A copy of each event to keep; ``InvalidValueError`` if its details are not JSON.
 
+    An output is the next state's input, too: what the events of one turn share, their copies share.
+    """
+    copies: dict[int, JSON] = {}
 
-def _isolated_data(data: JSON) -> Any:
-    return check_json(data, "history event")
+    def value_of(value: JSON) -> JSON:
+        if type(value) not in _CONTAINERS:
+            return check_json(value)
+        known = copies.get(id(value))
+        if known is None:
+            known = copies[id(value)] = check_json(value)
+        return known
+
+    def data_of(data: Mapping[str, JSON]) -> Mapping[str, JSON]:
+        try:
+            if type(data) is dict and all(type(key) is str for key in data):
+                return {key: value_of(value) for key, value in data.items()}
+        except InvalidValueError:
+            pass  # the whole of it says where
+        return cast("Mapping[str, JSON]", check_json(data, "history event"))
+
+    return [_with_data(event, data_of) for event in events]
 
 
 def copied_event(event: HistoryEvent) -> HistoryEvent:
@@ -42,7 +62,7 @@ def copied_event(event: HistoryEvent) -> HistoryEvent:
     return _with_data(event, copy_json)
 
 
-def _with_data(event: HistoryEvent, copy: Callable[[JSON], Any]) -> HistoryEvent:
+def _with_data(event: HistoryEvent, copy: Callable[[Mapping[str, JSON]], Mapping[str, JSON]]) -> HistoryEvent:
     details, beside = event.details, event.beside
     if details is None and beside is None:
         return event

@@ -38,7 +38,7 @@ from workflow_manager.stores.isolation import (
     copied_event,
     copied_workflow,
     copy_json,
-    isolated_event,
+    isolated_events,
     isolated_workflow,
 )
 from workflow_manager.stores.paging import PageTokens, asked_of, asked_of_query, check_limit
@@ -233,7 +233,7 @@ class MemoryStore:
 
     def save_workflow(self, workflow: Workflow, events: Sequence[HistoryEvent] = ()) -> Workflow:
         """See :meth:`workflow_manager.protocols.WorkflowStore.save_workflow`."""
-        kept_events = [isolated_event(event) for event in events]
+        kept_events = isolated_events(events)
         revision = workflow.revision + 1
         with self._lock:
             entry = self._entries.get(workflow.id)

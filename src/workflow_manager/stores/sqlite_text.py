@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from workflow_manager.asl.values import JSON, check_json
-from workflow_manager.codec.events import event_to_record, text_of
+from workflow_manager.codec.events import events_to_records, text_of
 from workflow_manager.codec.records import workflow_to_record
 from workflow_manager.exceptions import InvalidValueError
 from workflow_manager.history import HistoryEvent
@@ -55,21 +55,14 @@ def json_text(value: JSON, what: str) -> str:
         raise _too_deep(what) from None
 
 
+def _check_event_value(value: JSON) -> None:
+    _checked(value, "history event")
+
+
 def event_texts(events: Sequence[HistoryEvent]) -> list[str]:
     """The record of each event; ``InvalidValueError`` if its data is not JSON."""
-    written: dict[int, str] = {}  # an output is the next state's input, too: the events of a turn share objects
-
-    def text(value: JSON) -> str:
-        if type(value) in _LEAVES:
-            return text_of(value)
-        known = written.get(id(value))
-        if known is None:
-            _checked(value, "history event")
-            known = written[id(value)] = text_of(value)
-        return known
-
     try:
-        return [event_to_record(event, text) for event in events]
+        return events_to_records(events, _check_event_value)
     except RecursionError:
         raise _too_deep("history event") from None
 
