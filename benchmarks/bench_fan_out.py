@@ -24,7 +24,7 @@ def main() -> None:
     machine = wm.StateMachine.from_dict(each({"Type": "Task", "Resource": "slow"}, AT_ONCE))
     definition = store.save_workflow_definition(wm.WorkflowDefinition(name="fan-out", state_machine=machine))
     with wm.LocalWorkflowManager(store, tasks={"slow": slow}, max_workers=AT_ONCE) as manager:
-        wm.wait(manager, manager.create_workflow(definition, {"items": payloads(3)}), timeout=60)
+        wm.wait(manager, manager.create_workflow(definition, {"items": payloads(ITEMS)}), timeout=60)
         with measure(WHO["memory"], "fan-out", ITEMS, ideal=ITEMS / AT_ONCE * SECONDS):
             workflow = manager.create_workflow(definition, {"items": payloads(ITEMS)})
             workflow = wm.wait(manager, workflow, timeout=60)

@@ -36,15 +36,7 @@ def isolated_events(events: Iterable[HistoryEvent]) -> list[HistoryEvent]:
 
     An output is the next state's input, too: what the events of one turn share, their copies share.
     """
-    copies: dict[int, JSON] = {}
-
-    def value_of(value: JSON) -> JSON:
-        if type(value) not in _CONTAINERS:
-            return check_json(value)
-        known = copies.get(id(value))
-        if known is None:
-            known = copies[id(value)] = check_json(value)
-        return known
+    value_of = _once_each(check_json)
 
     def data_of(data: Mapping[str, JSON]) -> Mapping[str, JSON]:
         try:
@@ -57,9 +49,29 @@ def isolated_events(events: Iterable[HistoryEvent]) -> list[HistoryEvent]:
     return [_with_data(event, data_of) for event in events]
 
 
-def copied_event(event: HistoryEvent) -> HistoryEvent:
-    """A copy of a kept *event* to hand out."""
-    return _with_data(event, copy_json)
+def copied_events(events: Iterable[HistoryEvent]) -> tuple[HistoryEvent, ...]:
+    """A copy of each kept event to hand out; what they share, the copies share."""
+    value_of = _once_each(copy_json)
+
+    def data_of(data: Mapping[str, JSON]) -> Mapping[str, JSON]:
+        return {key: value_of(value) for key, value in data.items()}
+
+    return tuple(_with_data(event, data_of) for event in events)
+
+
+def _once_each(copy: Callable[[JSON], JSON]) -> Callable[[JSON], JSON]:
+    """*copy*, but the same dict or list is copied only once."""
+    copies: dict[int, JSON] = {}
+
+    def value_of(value: JSON) -> JSON:
+        if type(value) not in _CONTAINERS:
+            return copy(value)
+        known = copies.get(id(value))
+        if known is None:
+            known = copies[id(value)] = copy(value)
+        return known
+
+    return value_of
 
 
 def _with_data(event: HistoryEvent, copy: Callable[[Mapping[str, JSON]], Mapping[str, JSON]]) -> HistoryEvent:

@@ -35,7 +35,7 @@ from workflow_manager.models import (
 from workflow_manager.protocols import Lease, Snapshot
 from workflow_manager.stores.isolation import (
     copied_definition,
-    copied_event,
+    copied_events,
     copied_workflow,
     copy_json,
     isolated_events,
@@ -298,7 +298,7 @@ class MemoryStore:
             events = self._entry(workflow_id).events
             shown = events[start : start + limit]
             more = start + limit < len(events)
-        items = tuple(map(copied_event, shown))
+        items = copied_events(shown)
         return Page(items=items, next=self._tokens.make(asked, start + limit) if more else None)
 
     def list_workflows(self, query: WorkflowQuery) -> Page[Workflow]:
