@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast
 
 from workflow_manager.exceptions import ManagerClosedError, WaitTimeoutError
 from workflow_manager.models import Workflow
@@ -16,7 +16,6 @@ _TELLER_PAUSE = 0.02  # seconds between questions to a manager that tells, while
 _GROWTH = 1.5
 
 
-@runtime_checkable
 class TellsOfEnds(Protocol):
     """A manager that can tell when a workflow ends, so that nobody has to ask it again and again."""
 
@@ -30,7 +29,6 @@ class TellsOfEnds(Protocol):
         ...
 
 
-@runtime_checkable
 class Directs(Protocol):
     """A manager that leaves each workflow to one of several others."""
 
@@ -41,7 +39,13 @@ class Directs(Protocol):
 
 def directed(manager: WorkflowManager, workflow: Workflow) -> WorkflowManager:
     """The manager that runs *workflow*, where *manager* leaves it to another."""
-    return manager.manager_of(workflow) if isinstance(manager, Directs) else manager
+    # Looking for the method, and not for the protocol by isinstance(): that looks all of it up, at every call.
+    return cast("Directs", manager).manager_of(workflow) if hasattr(manager, "manager_of") else manager
+
+
+def teller(manager: WorkflowManager) -> TellsOfEnds | None:
+    """*manager* as one that tells of ends, if it is one."""
+    return cast("TellsOfEnds", manager) if hasattr(manager, "wait_for_end") else None
 
 
 def wait(manager: WorkflowManager, workflow: Workflow, timeout: float | None = None) -> Workflow:
@@ -57,7 +61,7 @@ def wait(manager: WorkflowManager, workflow: Workflow, timeout: float | None = N
     """
     manager = directed(manager, workflow)
     end = None if timeout is None else time.monotonic() + timeout
-    tells = manager if isinstance(manager, TellsOfEnds) else None
+    tells = teller(manager)
     pause, slice = _FIRST_PAUSE, _FIRST_SLICE
     while True:
         told = None if tells is None else tells.wait_for_end(workflow.id, _left(end, slice))
@@ -129,7 +133,7 @@ class _Awaited:
 
     def look(self) -> bool:
         """Whether it has ended."""
-        tells = self.manager if isinstance(self.manager, TellsOfEnds) else None
+        tells = teller(self.manager)
         told = None if tells is None else tells.wait_for_end(self.workflow.id, 0)
         now = time.monotonic()
         if told is False and now < self._look_anyway:

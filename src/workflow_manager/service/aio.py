@@ -16,7 +16,7 @@ from workflow_manager.asl.machine import ABSENT, Absent
 from workflow_manager.asl.values import JSON
 from workflow_manager.exceptions import ManagerClosedError, WaitTimeoutError
 from workflow_manager.history import HistoryEvent
-from workflow_manager.managers.wait import TellsOfEnds, directed
+from workflow_manager.managers.wait import directed, teller
 from workflow_manager.models import Page, StateResource, Workflow, WorkflowDefinition, WorkflowQuery
 from workflow_manager.service.bulk import Progress
 from workflow_manager.service.core import WorkflowService
@@ -216,7 +216,7 @@ class AsyncWorkflowService:
         workflow = manager.update_workflow_history(stored) if stored.status.is_final else stored
         if not workflow.status.is_final and getattr(manager, "is_closed", False):
             raise ManagerClosedError(f"the manager of workflow {workflow_id} is closed")
-        tells = isinstance(manager, TellsOfEnds)
+        tells = teller(manager) is not None
         return _Looked(workflow, _LONGEST_PAUSE_OF_TELLER if tells else _LONGEST_PAUSE)
 
     # Many workflows

@@ -39,12 +39,15 @@ def isolated_events(events: Iterable[HistoryEvent]) -> list[HistoryEvent]:
     value_of = _once_each(check_json)
 
     def data_of(data: Mapping[str, JSON]) -> Mapping[str, JSON]:
+        copy: dict[str, JSON] = {}
         try:
-            if type(data) is dict and all(type(key) is str for key in data):
-                return {key: value_of(value) for key, value in data.items()}
+            for key, value in data.items():
+                if type(key) is not str:
+                    raise InvalidValueError("history event", "", "a key is not a string")
+                copy[key] = value if type(value) is str else value_of(value)
         except InvalidValueError:
-            pass  # the whole of it says where
-        return cast("Mapping[str, JSON]", check_json(data, "history event"))
+            return cast("Mapping[str, JSON]", check_json(data, "history event"))  # says where
+        return copy
 
     return [_with_data(event, data_of) for event in events]
 
@@ -54,7 +57,7 @@ def copied_events(events: Iterable[HistoryEvent]) -> tuple[HistoryEvent, ...]:
     value_of = _once_each(copy_json)
 
     def data_of(data: Mapping[str, JSON]) -> Mapping[str, JSON]:
-        return {key: value_of(value) for key, value in data.items()}
+        return {key: value if type(value) is str else value_of(value) for key, value in data.items()}
 
     return tuple(_with_data(event, data_of) for event in events)
 
