@@ -1,6 +1,7 @@
 """The interpreter, without input or output: see :mod:`workflow_manager.engine.execution`."""
 
-from workflow_manager.engine.execution import DEFAULT_ROLE_ARN, Execution
+from workflow_manager.engine.execution import Execution
+from workflow_manager.engine.identity import AWS_LIMITS, DEFAULT_ROLE_ARN, NO_LIMITS, Limits
 from workflow_manager.engine.pending import ExecutionStatus, Outcome, PendingTask, PendingTimer, TimerKind
 from workflow_manager.engine.reports import (
     Aborted,
@@ -12,7 +13,7 @@ from workflow_manager.engine.reports import (
     TaskSucceeded,
     TimerFired,
 )
-from workflow_manager.engine.state import AWS_LIMITS, NO_LIMITS, Changes, Limits
+from workflow_manager.engine.state import Changes
 
 __all__ = [
     "AWS_LIMITS",

@@ -14,7 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from workflow_manager.asl.machine import StateMachine, StateMachineType
+from typing_extensions import Unpack
+
+from workflow_manager.asl.machine import StateMachine
 from workflow_manager.asl.program import compile_machine
 from workflow_manager.asl.resources import TaskKind
 from workflow_manager.asl.values import JSON
@@ -22,6 +24,7 @@ from workflow_manager.engine import decide_run, decide_task
 from workflow_manager.engine.adopt import adopt
 from workflow_manager.engine.decide import decide, too_long
 from workflow_manager.engine.fold import fold
+from workflow_manager.engine.identity import Identity, IdentityFields, identity_of
 from workflow_manager.engine.pending import ExecutionStatus, Outcome, PendingTask, PendingTimer, TimerKind
 from workflow_manager.engine.reports import (
     Aborted,
@@ -34,12 +37,9 @@ from workflow_manager.engine.reports import (
     TimerFired,
 )
 from workflow_manager.engine.snapshot import dump, load
-from workflow_manager.engine.state import AWS_LIMITS, Branch, Changes, ExecutionState, Identity, Limits
+from workflow_manager.engine.state import Branch, Changes, ExecutionState
 from workflow_manager.engine.writer import HistoryFullError, Writer, context_of
 from workflow_manager.history import HistoryEvent, HistoryEventType, UnlistedEventType
-
-DEFAULT_ROLE_ARN = "arn:aws:iam::123456789012:role/workflow-manager"
-_DEFAULT_MACHINE_ARN = "arn:aws:states:us-east-1:123456789012:stateMachine:local"
 
 
 class Execution:
@@ -57,24 +57,16 @@ class Execution:
         machine: StateMachine,
         input: JSON,
         *,
-        name: str,
         at: datetime,
-        execution_arn: str | None = None,
-        state_machine_arn: str | None = None,
-        role_arn: str | None = None,
-        type: StateMachineType = StateMachineType.STANDARD,
-        limits: Limits = AWS_LIMITS,
-        map_item: JSON = None,
+        **identity: Unpack[IdentityFields],
     ) -> Execution:
         """
         Begin a run of *machine* on *input* (a JSON value) at the time *at* (UTC).
 
-        *name* makes tokens and chance: two executions of the same name, machine, input and reports are the same.  The
-        ARNs show in the context object and in events.  *map_item* is ``$$.Map.Item`` of a Map Run's child.
+        *identity* is for all beginnings the same: :class:`workflow_manager.engine.identity.IdentityFields`.
         """
-        identity = _identity(name, execution_arn, state_machine_arn, role_arn, type, limits, map_item)
-        execution = cls(machine, identity)
-        details = {"input": input, "roleArn": identity.role_arn}
+        execution = cls(machine, identity_of(identity))
+        details = {"input": input, "roleArn": execution._state.identity.role_arn}
         event = HistoryEvent(1, 0, HistoryEventType.EXECUTION_STARTED, at, details)
         execution._events.append(event)
         fold(execution._state, event)
@@ -86,21 +78,14 @@ class Execution:
         cls,
         machine: StateMachine,
         events: Iterable[HistoryEvent],
-        *,
-        name: str,
-        execution_arn: str | None = None,
-        state_machine_arn: str | None = None,
-        role_arn: str | None = None,
-        type: StateMachineType = StateMachineType.STANDARD,
-        limits: Limits = AWS_LIMITS,
-        map_item: JSON = None,
+        **identity: Unpack[IdentityFields],
     ) -> Execution:
         """
         The execution that wrote *events*, built from them alone by folding; nothing is decided anew.
 
         Where *events* end in the middle of what one report meant, :meth:`advance` writes the rest.
         """
-        execution = cls(machine, _identity(name, execution_arn, state_machine_arn, role_arn, type, limits, map_item))
+        execution = cls(machine, identity_of(identity))
         for event in events:
             fold(execution._state, event)
         return execution
@@ -110,13 +95,7 @@ class Execution:
         cls,
         machine: StateMachine,
         events: Iterable[HistoryEvent],
-        *,
-        name: str,
-        execution_arn: str | None = None,
-        state_machine_arn: str | None = None,
-        role_arn: str | None = None,
-        type: StateMachineType = StateMachineType.STANDARD,
-        limits: Limits = AWS_LIMITS,
+        **identity: Unpack[IdentityFields],
     ) -> Execution:
         """
         The execution whose history AWS recorded: *events* as GetExecutionHistory lists them, from the first on.
@@ -127,7 +106,7 @@ class Execution:
         Raises:
             ValueError: the history is not one of *machine*.
         """
-        execution = cls(machine, _identity(name, execution_arn, state_machine_arn, role_arn, type, limits, None))
+        execution = cls(machine, identity_of(identity))
         execution._events.extend(adopt(execution._state, events))
         return execution
 
@@ -141,14 +120,7 @@ class Execution:
         machine: StateMachine,
         snapshot: Mapping[str, JSON],
         events: Iterable[HistoryEvent] = (),
-        *,
-        name: str,
-        execution_arn: str | None = None,
-        state_machine_arn: str | None = None,
-        role_arn: str | None = None,
-        type: StateMachineType = StateMachineType.STANDARD,
-        limits: Limits = AWS_LIMITS,
-        map_item: JSON = None,
+        **identity: Unpack[IdentityFields],
     ) -> Execution:
         """
         The execution that wrote *snapshot* and then *events*; the rest is as for :meth:`start`.
@@ -156,7 +128,7 @@ class Execution:
         Raises:
             ValueError: another version of the library wrote the snapshot; replay the history instead.
         """
-        execution = cls(machine, _identity(name, execution_arn, state_machine_arn, role_arn, type, limits, map_item))
+        execution = cls(machine, identity_of(identity))
         execution._state = load(execution._state.program, execution._state.identity, snapshot)
         for event in events:
             fold(execution._state, event)
@@ -316,24 +288,3 @@ class Execution:
     def _map_branch(self, token: str) -> Branch:
         assert self._state.tasks[token].resource.kind is TaskKind.CHILD
         return self._state.branches[self._state.token_branches[token]]
-
-
-def _identity(
-    name: str,
-    execution_arn: str | None,
-    state_machine_arn: str | None,
-    role_arn: str | None,
-    type: StateMachineType,
-    limits: Limits,
-    map_item: JSON,
-) -> Identity:
-    machine = state_machine_arn or _DEFAULT_MACHINE_ARN
-    return Identity(
-        name=name,
-        execution_arn=execution_arn or f"{machine.replace(':stateMachine:', ':execution:')}:{name}",
-        state_machine_arn=machine,
-        role_arn=role_arn or DEFAULT_ROLE_ARN,
-        type=type,
-        limits=limits,
-        map_item=map_item,
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workflow_manager.asl.values import JSON, check_json, json_size
-from workflow_manager.engine.state import Limits
+from workflow_manager.engine.identity import Limits
 from workflow_manager.exceptions import InvalidValueError
 
 

@@ -16,8 +16,9 @@ from workflow_manager.asl.resources import parse_resource
 from workflow_manager.asl.retries import Failure
 from workflow_manager.asl.values import JSON
 from workflow_manager.engine.folding.runs import CHILD_RESOURCE
+from workflow_manager.engine.identity import Identity
 from workflow_manager.engine.pending import ExecutionStatus, Outcome, PendingTask, PendingTimer, TimerKind
-from workflow_manager.engine.state import Branch, ExecutionState, Fork, Identity, MapRun, Phase
+from workflow_manager.engine.state import Branch, ExecutionState, Fork, MapRun, Phase
 
 VERSION = 1
 """The form of the snapshots that this version writes; others are refused."""
@@ -36,22 +37,7 @@ _BRANCH = (
     "token",
 )
 _FORK = ("active", "concurrency", "done", "length", "results", "started", "started_id", "written")
-_RUN = (
-    "asking",
-    "ended",
-    "failed",
-    "failed_children",
-    "pages",
-    "reading",
-    "ready",
-    "schema",
-    "succeeded",
-    "tolerated",
-    "tolerated_percentage",
-    "total",
-    "writing",
-    "written",
-)
+_RUN = MapRun.__slots__
 
 
 def dump(x: ExecutionState) -> dict[str, JSON]:

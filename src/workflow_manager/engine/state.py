@@ -17,10 +17,10 @@ from typing import Any
 
 import attrs
 
-from workflow_manager.asl.machine import StateMachineType
 from workflow_manager.asl.program import CompiledState, Program
 from workflow_manager.asl.retries import Failure
 from workflow_manager.asl.values import JSON
+from workflow_manager.engine.identity import Identity
 from workflow_manager.engine.pending import Outcome, PendingTask, PendingTimer
 
 
@@ -215,48 +215,6 @@ class Changes:
     withdrawn: list[str] = attrs.field(factory=list)
     timers: dict[str, PendingTimer] = attrs.field(factory=dict)
     withdrawn_timers: list[str] = attrs.field(factory=list)
-
-
-@attrs.frozen(kw_only=True)
-class Limits:
-    """
-    What AWS refuses (AWS: Step Functions service quotas).  ``None`` lifts a limit.
-
-    *payload_bytes*: UTF-8 bytes of an input, an output, a state's payload or what one state assigns; *history_events*:
-    listed events of one execution; *variables_bytes*: UTF-8 bytes of all variables that a state can see.
-    """
-
-    payload_bytes: int | None = 262_144
-    history_events: int | None = 25_000
-    variables_bytes: int | None = 10_485_760
-
-
-AWS_LIMITS = Limits()
-NO_LIMITS = Limits(payload_bytes=None, history_events=None, variables_bytes=None)
-
-
-@attrs.frozen(kw_only=True)
-class Identity:
-    """Under which names an execution runs; they show in the context object and in its events."""
-
-    name: str
-    execution_arn: str
-    state_machine_arn: str
-    role_arn: str
-    type: StateMachineType = StateMachineType.STANDARD
-    limits: Limits = AWS_LIMITS
-    map_item: JSON = None
-
-    @property
-    def region(self) -> str:
-        """The region of the execution's ARN."""
-        parts = self.execution_arn.split(":")
-        return parts[3] if len(parts) > 3 else ""
-
-    @property
-    def state_machine_name(self) -> str:
-        """The name of the state machine."""
-        return self.state_machine_arn.rpartition(":")[2]
 
 
 class ExecutionState:
