@@ -106,13 +106,13 @@ class JSONPathData:
     )
 
     def __init__(self, state: State) -> None:
-        self._input = _selection(getattr(state, "input_path", "$"))
-        self._output = _selection(getattr(state, "output_path", "$"))
+        self._input = selection(getattr(state, "input_path", "$"))
+        self._output = selection(getattr(state, "output_path", "$"))
         self._parameters = _template(_parameters_of(state))
         self._result: JSON | Absent = state.result if isinstance(state, PassState) else ABSENT
         self._selector = _template(getattr(state, "result_selector", ABSENT))
         self._result_path = _placement(getattr(state, "result_path", "$"))
-        self._assign = _assignment(getattr(state, "assign", None))
+        self._assign = assignment(getattr(state, "assign", None))
         self._catchers = [_JSONPathCatcher(catcher) for catcher in getattr(state, "catch", ())]
         parts = (self._input, self._output, self._parameters, self._selector, self._result_path, self._assign)
         self.is_identity = self._result is ABSENT and not any(parts)
@@ -149,7 +149,7 @@ class _JSONPathCatcher:
 
     def __init__(self, catcher: Catcher) -> None:
         self._placement = _placement(catcher.result_path)
-        self._assign = _assignment(catcher.assign)
+        self._assign = assignment(catcher.assign)
 
     def flow(self, scope: Scope, error_output: JSON) -> Flow:
         assigned = None if self._assign is None else self._assign(scope.on(error_output))
@@ -166,7 +166,7 @@ def _template(value: JSON | Absent) -> Fill | None:
     return None if isinstance(value, Absent) else compile_template(value)
 
 
-def _assignment(assign: Mapping[str, JSON] | None) -> Callable[[Scope], Mapping[str, JSON]] | None:
+def assignment(assign: Mapping[str, JSON] | None) -> Callable[[Scope], Mapping[str, JSON]] | None:
     """The variables that ``Assign`` gives, names sorted; all are evaluated before any is assigned."""
     if not assign:
         return None
@@ -180,7 +180,7 @@ def _assignment(assign: Mapping[str, JSON] | None) -> Callable[[Scope], Mapping[
     return assigned
 
 
-def _selection(path: str | None) -> Fill | None:
+def selection(path: str | None) -> Fill | None:
     """InputPath or OutputPath: ``None`` when it selects everything; null selects an empty object."""
     if path == "$":
         return None
@@ -217,7 +217,7 @@ def _placement(path: str | None) -> Callable[[JSON, JSON], JSON] | None:
 def compile_items(state: MapState) -> Fill:
     """The items of a JSONPath Map, an array in the *effective* input or behind ``$$`` or a variable."""
     path = state.items_path or "$"
-    select = _selection(path) or (lambda scope: scope.input)
+    select = selection(path) or (lambda scope: scope.input)
     shown = path[1:] if path.startswith("$$") else path  # AWS names the path within the context object
 
     def items(scope: Scope) -> JSON:

@@ -223,10 +223,10 @@ def compile_payload(value: JSON, field: str, language: QueryLanguage) -> Fill:
 
 def _choose_by_path(state: ChoiceState, data: StateData) -> Choose:
     from workflow_manager.asl.choices import compile_rule
-    from workflow_manager.asl.payload import _assignment, _selection
+    from workflow_manager.asl.payload import assignment, selection
 
-    select = _selection(state.output_path)  # the state's own Assign is Default's, not evaluated where a rule holds
-    rules = [(compile_rule(rule), rule.next, _assignment(rule.assign)) for rule in state.choices]
+    select = selection(state.output_path)  # the state's own Assign is Default's, not evaluated where a rule holds
+    rules = [(compile_rule(rule), rule.next, assignment(rule.assign)) for rule in state.choices]
 
     def choose(scope: Scope, effective: JSON) -> tuple[str, Flow]:
         within = scope.on(effective)
