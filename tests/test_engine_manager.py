@@ -31,6 +31,7 @@ from workflow_manager.exceptions import (
 from workflow_manager.history import HistoryEvent, HistoryEventType
 from workflow_manager.managers.admission import Need
 from workflow_manager.managers.base import EngineWorkflowManager
+from workflow_manager.managers.job_cache import JobCache
 from workflow_manager.models import JobStatus, Workflow, WorkflowDefinition, WorkflowQuery, WorkflowStatus
 from workflow_manager.protocols import TaskRunner, WorkflowManager
 from workflow_manager.stores.memory import MemoryStore
@@ -171,6 +172,47 @@ def test_a_running_workflow_is_stored_without_jobs(manager, store, world):
     assert store.get_workflow(workflow.id).jobs == ()
     assert manager.update_workflow_summary(workflow).last_job.state == "Second"
     assert [job.state for job in manager.update_workflow_history(workflow).jobs] == ["First", "Second"]
+
+
+CHAIN = {"A": task("B"), "B": task("C"), "C": task()}
+INSIDE = {"StartAt": "B", "States": {"B": task("C"), "C": task()}}
+
+
+@pytest.mark.parametrize(
+    ("what", "reads_all"),
+    [
+        (definition(CHAIN), False),
+        (definition({"A": task("P"), "P": {"Type": "Parallel", "Branches": [INSIDE], "End": True}}), True),
+    ],
+)
+def test_the_last_job_of_a_long_history_is_found_near_its_end(store, world, monkeypatch, what, reads_all):
+    """What stands before the snapshot is read only where the last job is inside of what had begun before that."""
+    manager = manager_of(store, world)
+    workflow = manager.create_workflow(what, {})
+    for state in ("A", "B"):
+        world.succeed(state)
+        manager.update_workflow_summary(workflow)
+    stored = store.get_workflow(workflow.id)
+    position = len(store.read_history(workflow.id).items) - 3
+    store.save_snapshot(workflow.id, stored.revision, position, {"of": "what was"})
+    expected = manager.update_workflow_history(workflow).jobs[-1]
+
+    begun: list[int] = []
+    read = store.read_history
+    monkeypatch.setattr(store, "read_history", lambda id, **how: begun.append(how["after"]) or read(id, **how))
+    jobs = JobCache(manager._driver.history, store)
+    assert jobs.last_job(stored) == expected
+    assert begun == ([position, 0] if reads_all else [position])
+    assert jobs.jobs(stored)[1] == expected
+
+
+def test_the_end_of_a_workflow_is_read_once(manager, store, world, monkeypatch):
+    """Whoever looks at a finished workflow again and again does not read its history again and again."""
+    workflow = manager.create_workflow(TWO, {})
+    world.fail("First")
+    first = manager.update_workflow_summary(workflow)
+    monkeypatch.setattr(store, "read_history", lambda *arguments, **how: 1 / 0)
+    assert manager.update_workflow_summary(workflow) == first
 
 
 def test_a_failure_says_why(manager, world):
