@@ -7,6 +7,7 @@ Nulls at its end are left out.  Written by hand, not by a converter, because eve
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -53,11 +54,12 @@ def event_to_record(event: HistoryEvent, text: Callable[[JSON], str] = text_of) 
         if timestamp.tzinfo is None:
             raise InvalidValueError("history event", "/timestamp", f"{timestamp!r} has no time zone")
         timestamp = timestamp.astimezone(UTC)
-    head = f'[{event.id},{event.previous_event_id},"{event.type}","{timestamp.isoformat()}",{text_of(event.branch)}'
+    head = f'[{event.id},{event.previous_event_id},"{event.type}","{timestamp.isoformat()}",{_name(event.branch)}'
     if event.beside is not None:
-        return f"{head},{_members(event.details, text)},{text_of(event.next)},{_members(event.beside, text)}]"
+        next = "null" if event.next is None else _name(event.next)
+        return f"{head},{_members(event.details, text)},{next},{_members(event.beside, text)}]"
     if event.next is not None:
-        return f"{head},{_members(event.details, text)},{text_of(event.next)}]"
+        return f"{head},{_members(event.details, text)},{_name(event.next)}]"
     return f"{head}]" if event.details is None else f"{head},{_members(event.details, text)}]"
 
 
@@ -65,13 +67,15 @@ def _members(details: Mapping[str, JSON] | None, text: Callable[[JSON], str]) ->
     """An object whose members *text* writes, one by one."""
     if type(details) is not dict:
         return text(details)
-    return f"{{{','.join([f'{_key(key)}:{text(value)}' for key, value in details.items()])}}}"
+    return f"{{{','.join([f'{_name(key)}:{text(value)}' for key, value in details.items()])}}}"
 
 
-def _key(key: object) -> str:
-    if type(key) is not str:
-        raise InvalidValueError("history event", "", f"a key is a {type(key).__name__}, not a string")
-    return text_of(key)
+@functools.lru_cache(maxsize=4096)
+def _name(name: object) -> str:
+    """The text of what is written again and again: members, states, branches."""
+    if type(name) is not str:
+        raise InvalidValueError("history event", "", f"a key is a {type(name).__name__}, not a string")
+    return text_of(name)
 
 
 def events_to_records(events: Iterable[HistoryEvent], look: Callable[[JSON], None] | None = None) -> list[str]:
