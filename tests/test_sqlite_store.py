@@ -315,7 +315,8 @@ def test_a_turn_touches_no_index_but_that_of_what_is_pending(path: Path, store: 
 # Opening and closing
 
 
-def test_many_open_a_new_file_at_once(path: Path):
+@pytest.mark.parametrize("round", range(20))
+def test_many_open_a_new_file_at_once(path: Path, round: int):
     """Of many who open a file that is not there one makes it, and all use it."""
 
     def work(number: int) -> str:

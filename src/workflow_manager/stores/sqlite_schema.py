@@ -108,7 +108,7 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
         StoreError: it is another program's file, or of a schema that is newer than this library.
         sqlite3.Error: it cannot be read or written.
     """
-    if _version(connection, path) < VERSION:
+    if _version_now(connection, path) < VERSION:
         (journal,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
         if journal != "wal":
             raise StoreError(path, f"its file system allows no write-ahead log, only {journal!r}")
@@ -125,6 +125,16 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+
+def _version_now(connection: sqlite3.Connection, path: str) -> int:
+    """:func:`_version`, read at one moment: another process may be making the file meanwhile."""
+    connection.execute("BEGIN")
+    try:
+        return _version(connection, path)
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def _version(connection: sqlite3.Connection, path: str) -> int:

@@ -25,13 +25,13 @@ class LeaseContract(Contract):
             self.another(store).acquire("w", "you", 60)
         assert store.renew(mine).expires_at >= mine.expires_at
         store.release(mine)
-        yours = store.acquire("w", "you", 0.05)
+        yours = store.acquire("w", "you", 1)
         store.release(mine)
         with pytest.raises(ConflictError):
             store.renew(mine)
         with pytest.raises(ConflictError):
             store.acquire("w", "me", 60)
-        time.sleep(0.1)
+        time.sleep(1.05)
         again = store.acquire("w", "me", 60)
         with pytest.raises(ConflictError):
             store.renew(yours)
