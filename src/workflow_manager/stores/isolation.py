@@ -36,7 +36,7 @@ def isolated_events(events: Iterable[HistoryEvent]) -> list[HistoryEvent]:
 
     An output is the next state's input, too: what the events of one turn share, their copies share.
     """
-    value_of = _once_each(check_json)
+    value_of = _once_each()
 
     def data_of(data: Mapping[str, JSON]) -> Mapping[str, JSON]:
         copy: dict[str, JSON] = {}
@@ -52,26 +52,16 @@ def isolated_events(events: Iterable[HistoryEvent]) -> list[HistoryEvent]:
     return [_with_data(event, data_of) for event in events]
 
 
-def copied_events(events: Iterable[HistoryEvent]) -> tuple[HistoryEvent, ...]:
-    """A copy of each kept event to hand out; what they share, the copies share."""
-    value_of = _once_each(copy_json)
-
-    def data_of(data: Mapping[str, JSON]) -> Mapping[str, JSON]:
-        return {key: value if type(value) is str else value_of(value) for key, value in data.items()}
-
-    return tuple(_with_data(event, data_of) for event in events)
-
-
-def _once_each(copy: Callable[[JSON], JSON]) -> Callable[[JSON], JSON]:
-    """*copy*, but the same dict or list is copied only once."""
+def _once_each() -> Callable[[JSON], JSON]:
+    """:func:`check_json`, but the same dict or list is copied only once."""
     copies: dict[int, JSON] = {}
 
     def value_of(value: JSON) -> JSON:
         if type(value) not in _CONTAINERS:
-            return copy(value)
+            return check_json(value)
         known = copies.get(id(value))
         if known is None:
-            known = copies[id(value)] = copy(value)
+            known = copies[id(value)] = check_json(value)
         return known
 
     return value_of

@@ -35,12 +35,11 @@ from workflow_manager.models import (
 from workflow_manager.protocols import Lease, Snapshot
 from workflow_manager.stores.isolation import (
     copied_definition,
-    copied_events,
     copied_workflow,
     copy_json,
-    isolated_events,
     isolated_workflow,
 )
+from workflow_manager.stores.memory_events import KeptEvent, event_of, kept_events
 from workflow_manager.stores.paging import PageTokens, asked_of, asked_of_query, check_limit
 
 _Key: TypeAlias = tuple[datetime, str]
@@ -57,7 +56,7 @@ class _Entry:
 
     kept: Workflow
     given: Workflow | None
-    events: list[HistoryEvent]
+    events: list[KeptEvent]
     snapshot: Snapshot | None = None
 
     @property
@@ -233,7 +232,7 @@ class MemoryStore:
 
     def save_workflow(self, workflow: Workflow, events: Sequence[HistoryEvent] = ()) -> Workflow:
         """See :meth:`workflow_manager.protocols.WorkflowStore.save_workflow`."""
-        kept_events = isolated_events(events)
+        new_events = kept_events(events)
         revision = workflow.revision + 1
         with self._lock:
             entry = self._entries.get(workflow.id)
@@ -249,7 +248,7 @@ class MemoryStore:
                 entry.given = entry.snapshot = None
             else:
                 entry.given = saved
-            entry.events += kept_events
+            entry.events += new_events
             self._touch(kept)
         return saved
 
@@ -298,7 +297,7 @@ class MemoryStore:
             events = self._entry(workflow_id).events
             shown = events[start : start + limit]
             more = start + limit < len(events)
-        items = copied_events(shown)
+        items = tuple(map(event_of, shown))
         return Page(items=items, next=self._tokens.make(asked, start + limit) if more else None)
 
     def list_workflows(self, query: WorkflowQuery) -> Page[Workflow]:
