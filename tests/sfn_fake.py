@@ -147,6 +147,8 @@ class FakeStepFunctions:
         return {"stateMachineArn": arn, "creationDate": 0}
 
     def UpdateStateMachine(self, stateMachineArn: str, **more: Any) -> dict[str, Any]:  # noqa: N803
+        if not {"roleArn", "definition"} & set(more):
+            raise Refusal("MissingRequiredParameter")
         self.machines[stateMachineArn].update(more)
         return {"updateDate": 0}
 
@@ -156,6 +158,8 @@ class FakeStepFunctions:
         machine = self.machines.get(stateMachineArn)
         if machine is None:
             raise Refusal("StateMachineDoesNotExist")
+        if machine.get("status") == "DELETING":
+            raise Refusal("StateMachineDeleting")
         arn = f"{stateMachineArn.replace(':stateMachine:', ':execution:')}:{name}"
         run = self.runs.get(arn)
         if run is not None:

@@ -420,6 +420,43 @@ def test_a_machine_deleted_meanwhile_is_made_again(fake, store):
     assert fake.calls == ["StartExecution", "DescribeStateMachine", "CreateStateMachine", "StartExecution"]
 
 
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_a_machine_that_is_being_deleted_is_not_used(fake, store, is_seen):
+    """Whether describe says so or only the start: ours gets another name, and the workflow runs."""
+    manager = manager_of(fake, store)
+    manager.create_workflow(kitchen_sink(), {}, namespace="prod")
+    (machine,) = fake.machines.values()
+    machine["status"] = "DELETING"
+    if is_seen:
+        manager = manager_of(fake, store)
+    workflow = manager.create_workflow(kitchen_sink(), {"n": 1}, namespace="prod")
+    assert manager.update_workflow_summary(workflow).output["n"] == 1
+    assert len(fake.machines) == 2
+
+
+def test_true_is_not_one(fake, store):
+    """A machine that says true is not the one that says 1, and 1.0 is 1: Python's == would mix them up."""
+    manager = manager_of(fake, store)
+    results = [True, 1, 1.0, False, 0]
+    names = ["a b", "a-b", "a+b".replace("+", "?"), "a&b", "a~b"]
+    made = [
+        manager.create_workflow(definition({"A": {"Type": "Pass", "Result": result, "End": True}}, name=name), {})
+        for name, result in zip(names, results, strict=True)
+    ]
+    found = [manager.update_workflow_summary(each).output for each in made]
+    assert [(type(each), each) for each in found[:2]] == [(bool, True), (int, 1)]
+    assert (found[2], found[3] is False, found[4] is False) == (1, True, False)
+
+
+def test_too_many_tags_are_refused_first(fake, store):
+    """AWS takes fifty: none is dropped without a word."""
+    tags = {f"t{number}": "v" for number in range(46)}
+    made = WorkflowDefinition(name="order", state_machine=kitchen_sink().state_machine, default_tags=tags)
+    with pytest.raises(InvalidValueError, match="a state machine takes 50"):
+        manager_of(fake, store).create_workflow(made, {})
+    assert (fake.calls, store.list_pending()) == ([], ())
+
+
 def test_a_definition_that_is_too_long_is_refused_first(fake, store):
     """1 MB, counted in bytes, indentation left out if need be."""
     states = {"A": {"Type": "Pass", "Result": "ü" * 530_000, "End": True}}
@@ -444,8 +481,13 @@ class Logs:
     def __init__(self) -> None:
         self.said: list[tuple[str, dict[str, Any]]] = []
         self.groups: set[str] = set()
+        self.troubles: list[str] = []
 
     def create_log_group(self, **arguments: Any) -> None:
+        if self.troubles:
+            trouble = Exception(self.troubles[0])
+            trouble.response = {"Error": {"Code": self.troubles.pop(0)}}  # type: ignore[attr-defined]
+            raise trouble
         self.said.append(("create", arguments))
         if arguments["logGroupName"] in self.groups:
             error = Exception("there")
@@ -490,4 +532,17 @@ def test_an_existing_machine_gets_its_logging_once(fake, store):
     for _ in range(2):
         manager_of(fake, store, logging=LogSetup(client=logs)).create_workflow(kitchen_sink(), {}, namespace="prod")
     assert fake.count("UpdateStateMachine") == 1
+    assert next(iter(fake.machines.values()))["roleArn"] == ROLE  # AWS wants one with every update: its own
     assert [name for name, _ in logs.said] == ["create", "retain"]
+
+
+def test_log_groups_that_others_are_making_just_now_are_harmless(fake, store):
+    """A conflict of two that make the same group passes, and so does a throttle; what does not pass is raised."""
+    logs = Logs()
+    logs.troubles = ["OperationAbortedException", "ThrottlingException"]
+    manager_of(fake, store, logging=LogSetup(client=logs)).create_workflow(kitchen_sink(), {}, namespace="prod")
+    assert [name for name, _ in logs.said] == ["create", "retain"]
+    logs.troubles = ["AccessDeniedException"]
+    with pytest.raises(Exception, match="AccessDenied"):
+        manager_of(fake, store, logging=LogSetup(client=logs)).create_workflow(kitchen_sink(), {}, namespace="dev")
+    assert len(store.list_pending()) == 1

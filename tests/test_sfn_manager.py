@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
+import time
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import attrs
@@ -294,9 +297,71 @@ def test_flaw_a_failed_start_of_a_retry_left_a_stray_record_s9(fake, store, mana
     assert store.get_workflow(workflow.id).retries == ()
 
 
+LOST_AND_BLIND = {"StartExecution": Fault.LOST, "DescribeExecution": Fault.FAILED}
+
+
+def test_a_start_whose_answers_are_all_lost_is_looked_up(fake, store, manager):
+    """Nobody was told that it runs, but AWS shows it: the caller gets the workflow, not an error."""
+    fake.plan = lambda number, operation: Fault.LOST if operation == "StartExecution" else None
+    workflow = manager.create_workflow(SLOW, {})
+    assert (fake.starts, store.list_pending()) == (1, (workflow.id,))
+
+
+@pytest.mark.parametrize("then", [Fault.THROTTLED, Fault.REFUSED])
+@pytest.mark.parametrize("lag", [0, 0.1])
+def test_what_botocore_repeats_unseen_is_looked_up(fake, store, then, lag, monkeypatch):
+    """Its first attempt starts it, its second is refused, and it shows only that: the record is not taken back."""
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda seconds: None, time=time.time))
+    fake.lag = lag
+    lost = iter([Fault.LOST])
+    fake.plan = lambda number, operation: next(lost, then) if operation == "StartExecution" else None
+    workflow = manager_of(fake, store, client=fake.client(3)).create_workflow(SLOW, {})
+    assert (fake.starts, store.list_pending()) == (1, (workflow.id,))
+
+
+def test_what_botocore_has_not_done_leaves_no_record(fake, store, monkeypatch):
+    """It was throttled again and again, and AWS shows no execution: nothing was started, and nothing is left."""
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda seconds: None, time=time.time))
+    fake.plan = lambda number, operation: Fault.THROTTLED if operation == "StartExecution" else None
+    with pytest.raises(Exception, match="ThrottlingException"):
+        manager_of(fake, store, client=fake.client(3)).create_workflow(SLOW, {})
+    assert (fake.starts, store.list_pending()) == (0, ())
+
+
+def test_a_creator_that_is_refused_leaves_what_another_has_started(fake, store, manager):
+    """Two come with one key: one is throttled until it gives up, the other gets through; one workflow, recorded."""
+    found = []
+
+    def plan(number: int, operation: str) -> Fault | None:
+        if operation != "StartExecution" or found:
+            return Fault.THROTTLED if found else None
+        found.append(None)  # what follows is the other's
+        fake.plan = lambda number, operation: None
+        found[0] = manager_of(fake, store).create_workflow(SLOW, {"n": 1}, idempotency_key="k")
+        fake.plan = plan
+        return Fault.THROTTLED
+
+    fake.plan = plan
+    first = manager.create_workflow(SLOW, {"n": 1}, idempotency_key="k")
+    assert (first.id, fake.starts) == (found[0].id, 1)
+    assert store.list_pending() == (first.id,)
+
+
+def test_a_key_of_a_workflow_that_ran_starts_nothing(fake, store, manager):
+    """Once it was seen to run, and once AWS may have forgotten its name, a second create is only a look."""
+    first = manager.update_workflow_summary(manager.create_workflow(SLOW, {}, idempotency_key="k"))
+    other = manager.create_workflow(SLOW, {}, idempotency_key="old")
+    fake.runs.clear()
+    fake.calls.clear()
+    assert manager.create_workflow(SLOW, {}, idempotency_key="k") == first
+    fake.advance(91 * 86400)
+    assert manager.create_workflow(SLOW, {}, idempotency_key="old") == other
+    assert (fake.calls, fake.starts) == ([], 2)
+
+
 def test_a_start_that_nobody_knows_of_keeps_its_record(fake, store, manager):
     """No answer to any try: the record stays, and an update finds out that it runs."""
-    fake.plan = lambda number, operation: Fault.LOST if operation == "StartExecution" else None
+    fake.plan = lambda number, operation: LOST_AND_BLIND.get(operation)
     with pytest.raises(Exception, match="Connection was closed"):
         manager.create_workflow(SLOW, {})
     fake.plan = lambda number, operation: None
@@ -412,6 +477,55 @@ def test_a_redrive_that_aws_refuses_is_a_new_execution(fake, store, manager):
     fake.tasks = lambda call: call.input
     fake.refuse.clear()
     assert store.list_pending() == (retry.id,)
+
+
+def test_two_retries_at_once_redrive_once(fake, store, manager):
+    """Whoever comes second, before or after the first has been linked, hears that a retry is going."""
+    fake.tasks = failing("Rest")
+    states = {"Work": task("Rest"), "Rest": task()}
+    workflow = manager.create_workflow(definition(states), {"n": 1})
+    manager.update_workflow_summary(workflow)
+    slow = {"Type": "Wait", "Seconds": 60, "End": True}
+    machine = fake.machines[next(iter(fake.runs.values())).machine_arn]
+    next(iter(fake.runs.values())).definition = json.dumps({**json.loads(machine["definition"])} | slow_end(slow))
+    others = []
+
+    def plan(number: int, operation: str) -> None:
+        if operation == "RedriveExecution" and not others:
+            others.append(None)
+            others[0] = manager_of(fake, store).retry_workflow(workflow)
+
+    fake.plan = plan
+    with pytest.raises(WorkflowStatusError):
+        manager.retry_workflow(workflow)
+    store.save_workflow(attrs.evolve(store.get_workflow(workflow.id), retries=()))  # as if it had not been linked yet
+    with pytest.raises(WorkflowStatusError):
+        manager.retry_workflow(workflow)
+    assert (fake.redriven, fake.starts, store.list_pending()) == (1, 1, (others[0].id,))
+
+
+def slow_end(state: dict[str, Any]) -> dict[str, Any]:
+    return {"States": {"Work": task("Rest"), "Rest": state}}
+
+
+def test_a_redrive_whose_answers_are_all_lost_is_looked_up(fake, store, manager):
+    """AWS shows the redrive, so it was made: by this one, once."""
+    fake.tasks = failing("Work")
+    workflow = manager.create_workflow(SLOW, {})
+    fake.advance(61)
+    fake.plan = lambda number, operation: Fault.LOST if operation == "RedriveExecution" else None
+    retry = manager.retry_workflow(workflow)
+    assert (fake.redriven, manager.is_redrive(retry)) == (1, True)
+
+
+def test_a_retry_that_has_ended_unseen_is_looked_at(fake, manager):
+    """Whether one of its retries is still going is what AWS says, not what was last seen."""
+    fake.tasks = failing("Work")
+    workflow = manager.create_workflow(SLOW, {})
+    fake.advance(61)
+    manager.retry_workflow(workflow, start_at="Rest", input={})
+    fake.advance(61)
+    assert manager.retry_workflow(workflow, start_at="Rest", input={}).retry_for == workflow.id
 
 
 def test_a_retry_from_a_state_with_an_input(fake, store, manager):

@@ -7,7 +7,7 @@ that does not pass goes to the caller as botocore raised it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Protocol, TypeAlias
 
 import attrs
@@ -70,8 +70,23 @@ def is_throttle(error: BaseException) -> bool:
 
 
 def leaves_a_doubt(error: BaseException) -> bool:
-    """Whether the request may have been carried out although it has failed."""
+    """Whether the last attempt at the request may have been carried out although it has failed."""
     return passes(error) and not is_throttle(error) and type(error).__name__ not in _NEVER_SENT
+
+
+def hides_attempts(error: BaseException, client: object) -> bool:
+    """
+    Whether botocore may have made other attempts before the one that *error* tells of.
+
+    It repeats by itself unless told not to, and shows only what became of the last attempt; of an answer it says how
+    often it was repeated.
+    """
+    metadata = getattr(error, "response", {}).get("ResponseMetadata", {})
+    if "RetryAttempts" in metadata:
+        return int(metadata["RetryAttempts"]) > 0
+    config = getattr(getattr(client, "meta", None), "config", None)
+    retries = getattr(config, "retries", None) or {}
+    return config is not None and retries.get("total_max_attempts") != 1
 
 
 def passes(error: BaseException) -> bool:
@@ -110,11 +125,34 @@ class Patience:
             yield
 
 
+def patiently(patience: Patience, call: Callable[[], object], also: Collection[str] = ()) -> None:
+    """Make *call*, which may be made twice, until it goes well; *also* are further error codes that pass."""
+    waits = patience.waits()
+    while True:
+        try:
+            call()
+        except Exception as error:  # told apart by code, so as not to import botocore
+            if not (passes(error) or code_of(error) in also) or next(waits, waits) is waits:
+                raise
+        else:
+            return
+
+
 @attrs.define
 class Doubt:
-    """Whether any attempt of a call may have been carried out although it has failed."""
+    """
+    Whether any attempt of a call may have been carried out although it has failed.
+
+    *exists* when one was seen to get no answer, *is_possible* also when there may have been one that nobody saw.
+    """
 
     exists: bool = False
+    is_possible: bool = False
+
+    def learn(self, error: BaseException, client: object) -> None:
+        """An attempt has failed like that."""
+        self.exists = self.exists or leaves_a_doubt(error)
+        self.is_possible = self.is_possible or self.exists or hides_attempts(error, client)
 
 
 @attrs.frozen
@@ -140,8 +178,8 @@ class Calls:
             try:
                 return call(**arguments)
             except Exception as error:  # told apart by code, so as not to import botocore
-                if doubt is not None and leaves_a_doubt(error):
-                    doubt.exists = True
+                if doubt is not None:
+                    doubt.learn(error, self.client)
                 if is_throttle(error):
                     self.pacer.slow_down(operation)
                 if not passes(error) or next(waits, waits) is waits:

@@ -7,6 +7,8 @@ execution runs, and once it has ended AWS answers that it exists, which is then 
 
 from __future__ import annotations
 
+import itertools
+import logging
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
@@ -18,12 +20,17 @@ from workflow_manager.exceptions import ConflictError
 from workflow_manager.managers.step_functions.client import Calls, Doubt, Response, code_of
 from workflow_manager.managers.step_functions.limits import MAX_CAUSE
 from workflow_manager.managers.step_functions.names import Place
+from workflow_manager.managers.step_functions.sameness import is_same
+
+logger = logging.getLogger("workflow_manager")
 
 NO_EXECUTION = "ExecutionDoesNotExist"
-NO_MACHINE = "StateMachineDoesNotExist"
+NO_MACHINE = ("StateMachineDoesNotExist", "StateMachineDeleting")
+"""The machine is gone, or going: nothing can be started on it."""
 _EXISTS = "ExecutionAlreadyExists"
 _NOT_REDRIVABLE = ("ExecutionNotRedrivable", "ValidationException", NO_EXECUTION)
 _TRUNCATED = "[truncated]"
+_LOOKS = 4  # at what may have been started: AWS shows it with a short delay
 
 
 class RedriveStatus(StrEnum):
@@ -62,14 +69,33 @@ class Executions:
         try:
             self.calls.make("start_execution", doubt=doubt, stateMachineArn=arn, name=name, input=input)
         except Exception as error:
+            execution = self.place.execution(machine_name, name)
             if code_of(error) == _EXISTS:
-                self._check_input(self.place.execution(machine_name, name), name, input)
-                return
-            raise StartFailedError(doubt.exists) from error
+                self._check_input(execution, name, input)
+            elif not self._has_come_true(doubt, execution):
+                raise StartFailedError(doubt.exists) from error
+
+    def _has_come_true(self, doubt: Doubt, arn: str, redrive: int = 0) -> bool:
+        """
+        Whether what has failed, to all appearances, is there all the same: the execution, or its *redrive*.
+
+        Where only botocore's own repetitions might have done it, and AWS shows nothing, they have not.
+        """
+        if not doubt.is_possible:
+            return False
+        try:
+            for _ in itertools.chain([None], itertools.islice(self.calls.patience.waits(), _LOOKS - 1)):
+                found = self.describe(arn)
+                if found is not None and int(found.get("redriveCount", 0)) >= redrive:
+                    return True
+        except Exception:  # then nobody knows
+            logger.warning("execution %s: whether it was started cannot be looked up", arn, exc_info=True)
+            doubt.exists = True
+        return False
 
     def _check_input(self, arn: str, name: str, input: str) -> None:
         found = self.describe(arn)  # None: it is there, and not yet to be seen
-        if found is not None and "input" in found and not _is_same(str(found["input"]), input):
+        if found is not None and "input" in found and not _says_the_same(str(found["input"]), input):
             raise ConflictError("execution", name)
 
     def describe(self, arn: str) -> Response | None:
@@ -92,9 +118,11 @@ class Executions:
                 raise
         return True
 
-    def redrive(self, arn: str, token: str) -> bool:
+    def redrive(self, arn: str, token: str, number: int) -> bool:
         """
         Let a failed execution go on where it failed; *token* makes a second arrival harmless.
+
+        *number* is that of the redrive, counted from 1.
 
         ``False`` if AWS does not do that.
 
@@ -105,6 +133,8 @@ class Executions:
         try:
             self.calls.make("redrive_execution", doubt=doubt, executionArn=arn, clientToken=token)
         except Exception as error:
+            if self._has_come_true(doubt, arn, number):
+                return True
             if code_of(error) in _NOT_REDRIVABLE and not doubt.exists:
                 return False
             raise StartFailedError(doubt.exists) from error
@@ -122,8 +152,8 @@ def output_of(described: Mapping[str, Any]) -> JSON:
     return loads(text) if isinstance(text, str) else None
 
 
-def _is_same(text: str, other: str) -> bool:
-    return text == other or loads(text) == loads(other)
+def _says_the_same(text: str, other: str) -> bool:
+    return text == other or is_same(loads(text), loads(other))
 
 
 def _cut(text: str, length: int) -> str:

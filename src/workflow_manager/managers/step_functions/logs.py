@@ -7,10 +7,11 @@ from typing import Any, Protocol
 
 import attrs
 
-from workflow_manager.managers.step_functions.client import code_of
+from workflow_manager.managers.step_functions.client import Patience, code_of, patiently
 from workflow_manager.managers.step_functions.names import Place, log_group
 
 _EXISTS = "ResourceAlreadyExistsException"
+_AT_ONCE = ("OperationAbortedException",)  # somebody else is making the same group just now
 
 
 class LogsClient(Protocol):
@@ -51,22 +52,32 @@ class LogSetup:
             "destinations": [destination],
         }
 
-    def prepare(self, machine_name: str, tags: Mapping[str, str]) -> None:
+    def prepare(self, machine_name: str, tags: Mapping[str, str], patience: Patience) -> None:
         """Make the state machine's log group as it should be; one that is there already is adapted."""
         group = log_group(machine_name)
+        for call in (
+            lambda: self._create(group, tags),
+            lambda: self.client.put_retention_policy(logGroupName=group, retentionInDays=self.retention_days),
+            lambda: self._subscribe(group),
+        ):
+            patiently(patience, call, also=_AT_ONCE)
+
+    def _create(self, group: str, tags: Mapping[str, str]) -> None:
         try:
             self.client.create_log_group(logGroupName=group, tags=dict(tags))
         except Exception as error:  # told apart by code, so as not to import botocore
             if code_of(error) != _EXISTS:
                 raise
-        self.client.put_retention_policy(logGroupName=group, retentionInDays=self.retention_days)
-        if self.destination_arn:
-            role = {"roleArn": self.destination_role_arn} if self.destination_role_arn else {}
-            self.client.put_subscription_filter(
-                logGroupName=group,
-                filterName=self.filter_name,
-                filterPattern="",
-                destinationArn=self.destination_arn,
-                distribution="ByLogStream",
-                **role,
-            )
+
+    def _subscribe(self, group: str) -> None:
+        if not self.destination_arn:
+            return
+        role = {"roleArn": self.destination_role_arn} if self.destination_role_arn else {}
+        self.client.put_subscription_filter(
+            logGroupName=group,
+            filterName=self.filter_name,
+            filterPattern="",
+            destinationArn=self.destination_arn,
+            distribution="ByLogStream",
+            **role,
+        )

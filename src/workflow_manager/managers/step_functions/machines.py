@@ -10,6 +10,7 @@ told.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
 import re
 import threading
@@ -21,18 +22,19 @@ from typing import Any
 import attrs
 
 from workflow_manager.asl.machine import StateMachine
-from workflow_manager.exceptions import ConflictError, DefinitionError
+from workflow_manager.exceptions import ConflictError, DefinitionError, InvalidValueError
 from workflow_manager.managers.step_functions.client import Calls, Response, code_of
 from workflow_manager.managers.step_functions.limits import definition_text
 from workflow_manager.managers.step_functions.logs import LogSetup
 from workflow_manager.managers.step_functions.names import MachineKey, Place
+from workflow_manager.managers.step_functions.sameness import is_same
 
 logger = logging.getLogger("workflow_manager")
 
 _REMEMBERED = 1000
 _MOST_TAGS, _LONGEST_TAG = 50, 256
 _NOT_IN_TAG = re.compile(r"[^\w \t.:/=+@-]")
-_ROUNDS = 3  # describe and create may each come just before somebody else's
+_ROUNDS = 4  # describe and create may each come just before somebody else's, and what is made is seen late
 
 
 class DriftKind(StrEnum):
@@ -68,7 +70,12 @@ class Wanted:
 
 
 def machine_tags(key: MachineKey, default_tags: Mapping[str, str]) -> dict[str, str]:
-    """The tags of a state machine: what it is, then the definition's own."""
+    """
+    The tags of a state machine: what it is, then the definition's own.
+
+    Raises:
+        InvalidValueError: there are more than AWS takes.
+    """
     ours = {
         "application": key.name,
         "environment": key.namespace,
@@ -77,7 +84,10 @@ def machine_tags(key: MachineKey, default_tags: Mapping[str, str]) -> dict[str, 
         "workflow-definition-start-at": key.start_at,
     }
     tags = {name: _NOT_IN_TAG.sub("-", value)[:_LONGEST_TAG] for name, value in ours.items()}
-    return dict(list({**tags, **default_tags}.items())[:_MOST_TAGS])
+    tags.update(default_tags)
+    if len(tags) > _MOST_TAGS:
+        raise InvalidValueError("tags", "", f"there are {len(tags)}; a state machine takes {_MOST_TAGS}")
+    return tags
 
 
 class Machines:
@@ -135,14 +145,14 @@ class Machines:
 
     def _is_there(self, name: str, wanted: Wanted) -> bool:
         """Whether, in the end, a machine under *name* says what is wanted."""
-        for _ in range(_ROUNDS):
+        for _ in itertools.chain([None], itertools.islice(self._calls.patience.waits(), _ROUNDS - 1)):
             described = self._describe(name)
             if described is not None:
                 return self._fits(name, described, wanted)
             try:
                 self._create(name, wanted)
             except Exception as error:
-                if code_of(error) not in ("StateMachineAlreadyExists", "ConflictException"):
+                if code_of(error) not in ("StateMachineAlreadyExists", "StateMachineDeleting", "ConflictException"):
                     raise
             else:
                 return True
@@ -159,7 +169,7 @@ class Machines:
     def _create(self, name: str, wanted: Wanted) -> None:
         arguments: dict[str, Any] = {}
         if self._logs is not None:
-            self._logs.prepare(name, wanted.tags)
+            self._logs.prepare(name, wanted.tags, self._calls.patience)
             arguments["loggingConfiguration"] = self._logs.configuration(name, self._place)
         self._calls.make(
             "create_state_machine",
@@ -175,7 +185,10 @@ class Machines:
     def _fits(self, name: str, described: Response, wanted: Wanted) -> bool:
         arn = self._place.state_machine(name)
         text = str(described.get("definition", ""))
-        if described.get("status") == "DELETING" or not _says(text, wanted):
+        if described.get("status") == "DELETING":
+            logger.warning("state machine %s: it is being deleted", arn)
+            return False
+        if not _says(text, wanted):
             self._tell(Drift(arn, DriftKind.DEFINITION, _digest(wanted.text), _digest(text)))
             return False
         role = str(described.get("roleArn", ""))
@@ -191,9 +204,13 @@ class Machines:
         found = described.get("loggingConfiguration") or {}
         if all(found.get(member) == value for member, value in configuration.items()):
             return
-        self._logs.prepare(name, wanted.tags)
-        arn = self._place.state_machine(name)
-        self._calls.make("update_state_machine", stateMachineArn=arn, loggingConfiguration=configuration)
+        self._logs.prepare(name, wanted.tags, self._calls.patience)
+        self._calls.make(
+            "update_state_machine",
+            stateMachineArn=self._place.state_machine(name),
+            roleArn=described["roleArn"],  # as it is: AWS asks for a role or a definition with every update
+            loggingConfiguration=configuration,
+        )
 
     def _tell(self, drift: Drift) -> None:
         logger.warning(
@@ -207,7 +224,7 @@ def _says(text: str, wanted: Wanted) -> bool:
     if text == wanted.text:
         return True
     try:
-        return StateMachine.from_json(text) == wanted.machine
+        return is_same(StateMachine.from_json(text).to_dict(), wanted.machine.to_dict())
     except DefinitionError:
         return False
 

@@ -12,7 +12,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import attrs
@@ -22,7 +22,7 @@ from workflow_manager.asl.values import JSON, check_json
 from workflow_manager.exceptions import ConflictError, InvalidValueError, NotFoundError, WorkflowStatusError
 from workflow_manager.managers.step_functions import map_runs, retries
 from workflow_manager.managers.step_functions.blueprints import Blueprints, trimmed
-from workflow_manager.managers.step_functions.client import Calls, Patience, StepFunctionsClient
+from workflow_manager.managers.step_functions.client import Calls, Patience, Response, StepFunctionsClient
 from workflow_manager.managers.step_functions.events import notices
 from workflow_manager.managers.step_functions.executions import Executions, is_redrivable
 from workflow_manager.managers.step_functions.history import Histories, top_level
@@ -34,13 +34,16 @@ from workflow_manager.managers.step_functions.pacing import Pacer
 from workflow_manager.managers.step_functions.redrives import redrive_of, without_own_tags, workflow_of
 from workflow_manager.managers.step_functions.standing import EXECUTION_TAG, REDRIVE_TAG
 from workflow_manager.managers.step_functions.starting import Starter
-from workflow_manager.managers.step_functions.updating import Updater, is_cancelled
-from workflow_manager.models import Job, ManagerName, Workflow, WorkflowDefinition
+from workflow_manager.managers.step_functions.updating import Updater, is_cancelled, is_going
+from workflow_manager.models import Job, ManagerName, Workflow, WorkflowDefinition, WorkflowStatus
 from workflow_manager.protocols import Store
 
 logger = log.getLogger("workflow_manager")
 
 _KEYS = uuid.UUID("6f1d2c2e-9a53-5c0e-8b8e-0f6a3b1f7d42")  # the namespace of ids that are made from idempotency keys
+
+
+_NAME_TAKEN = timedelta(days=90)  # so long after its end AWS starts no other execution of the same name
 
 
 class StepFunctionsWorkflowManager:
@@ -140,9 +143,14 @@ class StepFunctionsWorkflowManager:
             known = self.store.get_workflow(workflow_id)
         except NotFoundError:
             return None
-        if not known.status.is_final and not is_cancelled(known):
-            self._starter.settle(known)
-        return known
+        is_young = self._clock() - known.created_at < _NAME_TAKEN
+        if known.status is not WorkflowStatus.QUEUED or is_cancelled(known) or not is_young:
+            return known
+        self._starter.settle(known)
+        try:
+            return self._updater.started(known)
+        except NotFoundError:  # its creator was refused, and has taken it back
+            return None
 
     # Retrying
 
@@ -158,10 +166,11 @@ class StepFunctionsWorkflowManager:
         (:meth:`is_redrive`).  Else the new workflow runs on a state machine that begins at *start_at*.
 
         Raises:
-            WorkflowStatusError: also when a retry of it, or of one of its retries, is still going.
+            WorkflowStatusError: also when a retry of it, or of one of its retries, is still going; AWS is asked about
+                those that are not known to have ended.
         """
         original = self._updater.summary(self.store.get_workflow(workflow.id))
-        retries.check_done(self.store, original)
+        retries.check_done(self.store, original, self._updater.summary)
         retry = self._redrive(original) if start_at is None and input is ABSENT else None
         if retry is None:
             retry = self._retry_from(original, start_at, input)
@@ -175,12 +184,22 @@ class StepFunctionsWorkflowManager:
 
     def _redrive(self, original: Workflow) -> Workflow | None:
         arn, number = self._updater.arn(original), redrive_of(original)
-        described = self._executions.describe(arn)
+        described = self._ended(original, arn)
         if described is None or not is_redrivable(described) or int(described.get("redriveCount", 0)) != number:
             return None
         retry = self._new_retry(original, start_at=original.start_at, input=original.input)
         tags = {**retry.tags, EXECUTION_TAG: arn, REDRIVE_TAG: str(number + 1)}
-        return self._starter.redrive(attrs.evolve(retry, tags=tags), arn)
+        redriven = self._starter.redrive(attrs.evolve(retry, tags=tags), arn, number + 1)
+        if redriven is None:
+            self._ended(original, arn)
+        return redriven
+
+    def _ended(self, original: Workflow, arn: str) -> Response | None:
+        """What AWS says of an execution, which somebody else may have redriven just before."""
+        described = self._executions.describe(arn)
+        if described is not None and is_going(described):
+            raise WorkflowStatusError("retry", original.id, WorkflowStatus.RUNNING.value)
+        return described
 
     def _retry_from(self, original: Workflow, start_at: str | None, input: JSON | Absent) -> Workflow:
         definition = original.workflow_definition

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 
@@ -43,16 +43,16 @@ def latest_input(state: str, visits: Sequence[Job]) -> JSON:
     raise InvalidValueError("retry", "/input", f"state {state!r} was never entered, so an input must be given")
 
 
-def check_done(store: WorkflowStore, workflow: Workflow) -> None:
+def check_done(store: WorkflowStore, workflow: Workflow, look: Callable[[Workflow], Workflow]) -> None:
     """
-    Look whether *workflow* and all that retry it, and so on, have ended.
+    Look whether *workflow* and all that retry it, and so on, have ended; *look* brings one up to date.
 
     Raises:
         WorkflowStatusError: one of them is still going.
     """
     pending, seen = [workflow], {workflow.id}
     while pending:
-        current = pending.pop()
+        current = look(pending.pop())
         if not current.status.is_final:
             raise WorkflowStatusError("retry", current.id, current.status.value)
         for retry in known_retries(store, current):

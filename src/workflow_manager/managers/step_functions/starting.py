@@ -18,7 +18,7 @@ from workflow_manager.managers.step_functions.machines import Machines, Wanted
 from workflow_manager.managers.step_functions.names import machine_of_execution
 from workflow_manager.managers.step_functions.redrives import execution_arn
 from workflow_manager.managers.step_functions.standing import EXECUTION_TAG
-from workflow_manager.models import Workflow, WorkflowDefinition
+from workflow_manager.models import Workflow, WorkflowDefinition, WorkflowStatus
 from workflow_manager.protocols import Store
 
 
@@ -48,12 +48,14 @@ class Starter:
         try:
             return self._run(stored, wanted, name, text)
         except StartFailedError as failure:
-            if not failure.maybe_started:
-                self._take_back(stored)
-            raise _cause(failure) from None
+            running = None if failure.maybe_started else self._take_back(stored)
+            if running is None:
+                raise _cause(failure) from None
         except ConflictError:
-            self._take_back(stored)
-            raise
+            running = self._take_back(stored)
+            if running is None:
+                raise
+        return running
 
     def _run(self, workflow: Workflow, wanted: Wanted, name: str, text: str) -> Workflow:
         waits = self.patience.waits()
@@ -61,14 +63,26 @@ class Starter:
             try:
                 self.executions.start(name, workflow.id, text)
             except StartFailedError as failure:
-                gone = code_of(_cause(failure)) == NO_MACHINE and not failure.maybe_started
-                if not gone or next(waits, waits) is waits:
+                if code_of(_cause(failure)) not in NO_MACHINE or next(waits, waits) is waits:
                     raise
-                self.machines.forget(wanted)  # deleted since we looked, or made so lately that it is not yet seen
-                name = self.machines.ensure(wanted)
-                workflow = self._move(workflow, name)
+                name, workflow = self._on_another(workflow, wanted, name, failure.maybe_started)
             else:
                 return workflow
+
+    def _on_another(self, workflow: Workflow, wanted: Wanted, name: str, in_doubt: bool) -> tuple[str, Workflow]:
+        """
+        The machine was deleted since we looked, or made so lately that it is not yet seen: look again.
+
+        If it may have been started all the same it is only on a machine of the same *name* that it cannot be twice.
+        """
+        try:
+            self.machines.forget(wanted)
+            found = self.machines.ensure(wanted)
+            if in_doubt and found != name:
+                raise ConflictError("state machine", name)
+            return found, self._move(workflow, found)
+        except Exception as error:
+            raise StartFailedError(in_doubt) from error
 
     def _on(self, workflow: Workflow, machine_name: str) -> Workflow:
         """*workflow* on that state machine; where its name is not the plain one, a tag says so."""
@@ -90,16 +104,25 @@ class Starter:
         It is started on the state machine that its record names, so that there can be no second one.
         """
         name = machine_of_execution(execution_arn(workflow, self.executions.place))
-        try:
-            self.executions.start(name, workflow.id, execution_input(workflow.input, workflow.id))
-        except StartFailedError as failure:
-            raise _cause(failure) from None
+        text, waits = execution_input(workflow.input, workflow.id), self.patience.waits()
+        while True:
+            try:
+                self.executions.start(name, workflow.id, text)
+            except StartFailedError as failure:  # a machine that was made lately may not be seen yet
+                if code_of(_cause(failure)) not in NO_MACHINE or next(waits, waits) is waits:
+                    raise _cause(failure) from None
+            else:
+                return
 
-    def redrive(self, workflow: Workflow, arn: str) -> Workflow | None:
-        """Save *workflow*, which is new, and redrive the execution *arn* as it; ``None`` if AWS does not do that."""
+    def redrive(self, workflow: Workflow, arn: str, number: int) -> Workflow | None:
+        """
+        Save *workflow*, which is new, and redrive the execution *arn* as it, for the *number*-th time.
+
+        ``None`` if AWS does not do that.
+        """
         stored = self.store.save_workflow(workflow)
         try:
-            if self.executions.redrive(arn, workflow.id):
+            if self.executions.redrive(arn, workflow.id, number):
                 return stored
         except StartFailedError as failure:
             if not failure.maybe_started:
@@ -108,11 +131,17 @@ class Starter:
         self._take_back(stored)
         return None
 
-    def _take_back(self, workflow: Workflow) -> None:
+    def _take_back(self, workflow: Workflow) -> Workflow | None:
+        """Forget *workflow*, unless somebody who came with the same key has started it; then it is returned."""
         try:
+            if workflow.idempotency_key:
+                current = self.store.get_workflow(workflow.id)
+                if current.status is not WorkflowStatus.QUEUED:
+                    return current
             self.store.delete_workflow(workflow.id)
         except NotFoundError:
             pass
+        return None
 
 
 def _cause(failure: StartFailedError) -> BaseException:

@@ -84,6 +84,10 @@ class Updater:
             return self.summary(workflow)
         return self._advance(workflow, notice.standing)
 
+    def started(self, workflow: Workflow) -> Workflow:
+        """*workflow*, as stored, whose execution AWS says is there."""
+        return self.amend(workflow, lambda stored: advanced(stored, _RUNNING, self.clock()))
+
     def cancel(self, workflow: Workflow, reason: str) -> Workflow:
         """Write down that *workflow* is to end, stop its execution, and look how it stands then."""
         at = self.clock()
@@ -101,9 +105,7 @@ class Updater:
         logger.warning("workflow %s: AWS knows no such execution", workflow.id)
         return self.amend(workflow, lambda stored: standing.lost(stored, at))
 
-    def _advance(
-        self, workflow: Workflow, standing: Standing, job: Job | None = None, *, ask: bool = True
-    ) -> Workflow:
+    def _advance(self, workflow: Workflow, standing: Standing, job: Job | None = None, *, ask: bool = True) -> Workflow:
         """*ask* whether AWS is asked for the last job of what has failed; a whole history has told all there is."""
         if not standing.is_final:
             self._stop_again(workflow)
@@ -146,6 +148,12 @@ class Updater:
             except (ConflictError, WorkflowStatusError):
                 workflow = self.store.get_workflow(workflow.id)
         raise ConflictError("workflow", workflow.id, workflow.revision)
+
+
+def is_going(described: Response) -> bool:
+    """Whether an execution has not ended, by DescribeExecution."""
+    status = standing.STATUS.get(str(described["status"]))
+    return status is not None and not status.is_final
 
 
 def standing_of(described: Response) -> Standing:
