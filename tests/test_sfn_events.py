@@ -7,6 +7,8 @@ import gzip
 import itertools
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +184,68 @@ def test_what_is_damaged_is_refused(world, event):
         world.manager.apply_event(event)
 
 
+def test_one_damaged_record_keeps_nothing_from_the_others(world):
+    """What comes before and after it is taken in, then the place of the damage is told."""
+    batch = payload(world.record("TaskSucceeded"), world.record("ExecutionAborted", cause="enough"))
+    batch["logEvents"].insert(1, {"message": '{"cut off'})
+    damaged = {"kinesis": {"data": "no base64!"}}
+    records = [damaged, {"kinesis": {"data": packed(batch)}}]
+    with pytest.raises(InvalidValueError, match="invalid at /Records/0/data"):
+        world.manager.apply_event({"Records": records})
+    assert (world.stored.status, world.stored.status_reason) == (WorkflowStatus.CANCELLED, "enough")
+    with pytest.raises(InvalidValueError, match="invalid at /Records/0/logEvents/1/message"):
+        world.manager.apply_event({"Records": records[1:]})
+
+
+JUNK = [None, True, -1, 10**30, 1.5, "", "²", "{", [], ["x"], {}, {"a": None}]
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, member in items:
+        yield from places(member, (*path, key))
+
+
+def put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    if not path:
+        return new
+    copied = dict(value) if isinstance(value, dict) else list(value)
+    copied[path[0]] = put(copied[path[0]], path[1:], new)
+    return copied
+
+
+@pytest.mark.parametrize("shape", ["bridge", "record", "payload", "kinesis"])
+def test_whatever_stands_in_the_place_of_whatever_is_no_crash(shape):
+    """Every member of every shape replaced by junk: taken in, passed over, or refused as invalid."""
+    world = World()
+    record = world.record("ExecutionSucceeded", output='{"n": 2}', outputDetails={"truncated": False})
+    event = {
+        "bridge": world.change("SUCCEEDED", redriveCount=0),
+        "record": record,
+        "payload": payload(record),
+        "kinesis": {"Records": [{"kinesis": {"data": packed(payload(record))}}]},
+    }[shape]
+    for path in places(event):
+        for junk in JUNK:
+            spoilt = put(event, path, junk)
+            if isinstance(spoilt, dict):
+                with suppress(InvalidValueError):
+                    world.manager.apply_event(spoilt)
+
+
+def test_a_batch_of_one_execution_looks_once_whether_it_runs(world, monkeypatch):
+    """Three hundred signs of life read the store once; the end among them counts."""
+    reads = []
+    read = world.store.get_workflow
+    monkeypatch.setattr(world.store, "get_workflow", lambda id: (reads.append(id), read(id))[1])
+    records = [world.record("PassStateEntered", name=str(number)) for number in range(300)]
+    world.manager.apply_event(payload(*records))
+    assert len(reads) == 1
+    world.manager.apply_event(payload(*records, world.record("ExecutionFailed", error="E"), *records))
+    assert world.stored.status is WorkflowStatus.FAILED
+
+
 def test_executions_of_others_are_passed_over(world):
     """An execution that is not in the store, or bears the name of one on another state machine."""
     other = world.change("FAILED", executionArn=world.arn + "-other")
@@ -227,6 +291,33 @@ def test_an_output_that_was_left_out_is_asked_for(world, left_out):
     (found,) = world.manager.apply_event(left_out(world))
     assert (found.status, found.output["n"]) == (WorkflowStatus.SUCCEEDED, 1)
     assert world.fake.calls == ["DescribeExecution"]
+
+
+def test_an_error_that_was_left_out_is_asked_for(world):
+    """A failure without error and cause: one more call brings what DescribeExecution knows."""
+    world.fails = True
+    world.workflow = world.create()
+    world.fake.advance(61)
+    world.fake.calls.clear()
+    (found,) = world.manager.apply_event(world.change("FAILED"))
+    assert (found.status, found.status_reason) == (WorkflowStatus.FAILED, "Boom: it broke")
+    assert world.fake.calls == ["DescribeExecution", "GetExecutionHistory"]
+
+
+def test_an_end_that_aws_tells_before_it_shows_it(world):
+    """DescribeExecution may still say RUNNING: it is asked again until it knows the output."""
+    world.fake.advance(59.9)
+    (found,) = world.manager.apply_event(world.change("SUCCEEDED", output=None))
+    assert (found.status, found.output["n"]) == (WorkflowStatus.SUCCEEDED, 1)
+    assert world.fake.count("DescribeExecution") > 1
+
+
+def test_an_end_of_what_aws_shows_no_longer(world):
+    """An event that is played again after AWS has forgotten the execution: what was told counts, without the rest."""
+    world.fake.runs.clear()
+    world.fake.advance(100 * 86400)
+    (found,) = world.manager.apply_event(world.change("SUCCEEDED", output=None))
+    assert (found.status, found.output, found.error) == (WorkflowStatus.SUCCEEDED, None, None)
 
 
 def test_a_failure_brings_its_last_job(world):

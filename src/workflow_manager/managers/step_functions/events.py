@@ -11,8 +11,9 @@ from __future__ import annotations
 import base64
 import binascii
 import gzip
+import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,21 +60,35 @@ def notices(event: Mapping[str, Any]) -> Iterator[Notice]:
     The news in *event*; there is none in what is about other things.
 
     Raises:
-        InvalidValueError: it is damaged, or of none of the shapes.
+        InvalidValueError: it is damaged, or of none of the shapes; of many records the others come first.
     """
     if "awslogs" in event:
         yield from _payload(_unpacked(_member(event["awslogs"], "data")))
     elif "Records" in event:
-        for record in event["Records"]:
-            yield from _payload(_unpacked(_member(record.get("kinesis"), "data")))
+        yield from _each(event["Records"], "Records", _from_kinesis)
     elif "logEvents" in event:
         yield from _payload(event)
     elif "execution_arn" in event:
-        yield _from_record(event)
+        yield from _from_record(event)
     elif "detail-type" in event or "detail" in event:
         yield from _from_status_change(event)
     elif event.get("messageType") != "CONTROL_MESSAGE":
         raise InvalidValueError(_WHAT, "", "it is neither of EventBridge nor of CloudWatch Logs")
+
+
+def _each(items: object, name: str, read: Callable[[Any], Iterator[Notice]]) -> Iterator[Notice]:
+    """The news in all *items*; one that is damaged keeps nothing from the others, and is raised in the end."""
+    if not isinstance(items, Sequence) or isinstance(items, str):
+        raise InvalidValueError(_WHAT, f"/{name}", "it is no list")
+    damage: InvalidValueError | None = None
+    for index, item in enumerate(items):
+        try:
+            yield from read(item)
+        except InvalidValueError as error:
+            path = f"/{name}/{index}{error.path}"
+            damage = damage or InvalidValueError(_WHAT, path, error.reason)
+    if damage is not None:
+        raise damage
 
 
 def _member(value: object, name: str) -> str:
@@ -94,32 +109,40 @@ def _unpacked(data: str) -> Mapping[str, Any]:
     return payload
 
 
+def _from_kinesis(record: object) -> Iterator[Notice]:
+    kinesis = record.get("kinesis") if isinstance(record, Mapping) else None
+    return _payload(_unpacked(_member(kinesis, "data")))
+
+
 def _payload(payload: Mapping[str, Any]) -> Iterator[Notice]:
     stream = str(payload.get("logStream", ""))
     if payload.get("messageType") == "CONTROL_MESSAGE" or not stream.startswith(_LOG_STREAMS):
-        return
-    for index, log_event in enumerate(payload.get("logEvents", ())):
-        message = _member(log_event, "message")
-        try:
-            record = loads(message)
-        except ValueError as error:
-            raise InvalidValueError(_WHAT, f"/logEvents/{index}/message", f"it is not JSON: {error}") from None
-        if not isinstance(record, Mapping) or "execution_arn" not in record:
-            raise InvalidValueError(_WHAT, f"/logEvents/{index}/message", "it is no history record")
-        yield _from_record(record)
+        return iter(())
+    return _each(payload.get("logEvents", ()), "logEvents", _from_log_event)
 
 
-def _from_record(record: Mapping[str, Any]) -> Notice:
+def _from_log_event(log_event: object) -> Iterator[Notice]:
+    message = _member(log_event, "message")
+    try:
+        record = loads(message)
+    except ValueError as error:
+        raise InvalidValueError(_WHAT, "/message", f"it is not JSON: {error}") from None
+    if not isinstance(record, Mapping) or "execution_arn" not in record:
+        raise InvalidValueError(_WHAT, "/message", "it is no history record")
+    return _from_record(record)
+
+
+def _from_record(record: Mapping[str, Any]) -> Iterator[Notice]:
     """News from one history record; whatever is no end says that the execution runs."""
-    arn, status = str(record["execution_arn"]), _ENDS.get(str(record.get("type")))
+    arn, status = _member(record, "execution_arn"), _ENDS.get(str(record.get("type")))
     redrive = _whole(record.get("redrive_count"))
     if status is None:
-        return Notice(execution_arn=arn, standing=_RUNNING, redrive=redrive)
+        yield Notice(execution_arn=arn, standing=_RUNNING, redrive=redrive)
+        return
     details = record.get("details")
     found: Mapping[str, Any] = details if isinstance(details, Mapping) else {}
-    is_whole = status != "SUCCEEDED" or ("output" in found and not _flag(found.get("outputDetails"), "truncated"))
-    standing = _standing(status, found, record.get("event_timestamp"), with_output=is_whole)
-    return Notice(execution_arn=arn, standing=standing, redrive=redrive, is_whole=is_whole)
+    left_out = _flag(found.get("outputDetails"), "truncated") is True
+    yield _notice(arn, status, found, record.get("event_timestamp"), redrive, left_out=left_out)
 
 
 def _from_status_change(event: Mapping[str, Any]) -> Iterator[Notice]:
@@ -129,26 +152,38 @@ def _from_status_change(event: Mapping[str, Any]) -> Iterator[Notice]:
     detail = event.get("detail")
     if not isinstance(detail, Mapping):
         raise InvalidValueError(_WHAT, "/detail", "it is missing")
-    status = _member(detail, "status")
+    arn, status = _member(detail, "executionArn"), _member(detail, "status")
     left_out = _flag(detail.get("outputDetails"), "included") is False
-    is_whole = status != "SUCCEEDED" or (detail.get("output") is not None and not left_out)
-    yield Notice(
-        execution_arn=_member(detail, "executionArn"),
-        standing=_standing(status, detail, detail.get("stopDate"), with_output=is_whole),
-        redrive=_whole(detail.get("redriveCount")),
-        is_whole=is_whole,
+    yield _notice(arn, status, detail, detail.get("stopDate"), _whole(detail.get("redriveCount")), left_out=left_out)
+
+
+def _notice(
+    arn: str, status: str, found: Mapping[str, Any], millis: object, redrive: int | None, *, left_out: bool
+) -> Notice:
+    """*found* has the output, or error and cause; which of them an end of that kind should have is known."""
+    told = {name: found.get(name) for name in ("output", "error", "cause")}
+    is_whole = True
+    if status == "SUCCEEDED":
+        is_whole = isinstance(told["output"], str) and not left_out
+    elif status == "FAILED":
+        is_whole = told["error"] is not None or told["cause"] is not None
+    standing = Standing(
+        status=status,
+        stopped_at=_time(millis),
+        output=_output(told["output"]) if is_whole else None,
+        error=_text(told["error"]),
+        cause=_text(told["cause"]),
     )
+    return Notice(execution_arn=arn, standing=standing, redrive=redrive, is_whole=is_whole)
 
 
-def _standing(status: str, found: Mapping[str, Any], millis: object, *, with_output: bool) -> Standing:
-    output: JSON = None
-    if with_output and isinstance(found.get("output"), str):
-        try:
-            output = loads(found["output"])
-        except ValueError as problem:
-            raise InvalidValueError(_WHAT, "/output", f"it is not JSON: {problem}") from None
-    error, cause = found.get("error"), found.get("cause")
-    return Standing(status=status, stopped_at=_time(millis), output=output, error=_text(error), cause=_text(cause))
+def _output(text: object) -> JSON:
+    if not isinstance(text, str):
+        return None
+    try:
+        return loads(text)
+    except ValueError as problem:
+        raise InvalidValueError(_WHAT, "/output", f"it is not JSON: {problem}") from None
 
 
 def _text(value: object) -> str | None:
@@ -161,9 +196,12 @@ def _flag(value: object, name: str) -> bool | None:
 
 
 def _whole(value: object) -> int | None:
-    return int(value) if isinstance(value, int | str) and str(value).isdigit() else None
+    return int(value) if isinstance(value, int | str) and re.fullmatch("[0-9]{1,18}", str(value)) else None
 
 
 def _time(millis: object) -> datetime | None:
     whole = _whole(millis)
-    return None if whole is None else datetime.fromtimestamp(whole / 1000, UTC)
+    try:
+        return None if whole is None else datetime.fromtimestamp(whole / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise InvalidValueError(_WHAT, "", f"{millis} is no time in milliseconds") from None

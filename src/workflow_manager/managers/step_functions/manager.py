@@ -294,10 +294,15 @@ class StepFunctionsWorkflowManager:
         are passed over.
 
         Raises:
-            InvalidValueError: *event* is damaged, or of no such shape.
+            InvalidValueError: *event* is damaged, or of no such shape; of many records the others have been taken in.
         """
         found: dict[str, Workflow] = {}
+        alive: set[tuple[str, int | None]] = set()  # that something runs is looked into once, not for every record
         for notice in notices(event):
+            run = (notice.execution_arn, notice.redrive)
+            if run in alive and not notice.standing.is_final:
+                continue
+            alive.add(run)
             workflow = workflow_of(notice, self.store, self._executions.place)
             if workflow is not None:
                 found[workflow.id] = self._updater.notice(workflow, notice)

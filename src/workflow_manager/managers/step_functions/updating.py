@@ -6,6 +6,7 @@ A status that is final is never left, whatever is told later, twice or in the wr
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -80,9 +81,22 @@ class Updater:
         """*workflow*, as stored, after what AWS has told; asked again where it has left something out."""
         if workflow.status.is_final:
             return workflow
-        if not notice.is_whole:
-            return self.summary(workflow)
-        return self._advance(workflow, notice.standing)
+        return self._advance(workflow, notice.standing if notice.is_whole else self._asked(workflow, notice))
+
+    def _asked(self, workflow: Workflow, notice: Notice) -> Standing:
+        """
+        What AWS says of an end of which it has left something out; what it shows may come after what it tells.
+
+        Of an execution that it shows no longer what was told is all that there is.
+        """
+        for _ in itertools.chain([None], self.executions.calls.patience.waits()):
+            described = self.executions.describe(self.arn(workflow))
+            if described is None:
+                return notice.standing
+            if not is_going(described) and int(described.get("redriveCount", 0)) >= redrive_of(workflow):
+                return standing_of(described)
+        logger.warning("workflow %s: AWS does not yet show the end that it has told of", workflow.id)
+        return _RUNNING
 
     def started(self, workflow: Workflow) -> Workflow:
         """*workflow*, as stored, whose execution AWS says is there."""
