@@ -1,5 +1,5 @@
 """
-From history to jobs, for every backend: a fold along ``previousEventId``.
+The fold along ``previousEventId``.
 
 It reads AWS's own pages as well as the library's histories, event by event, and needs nothing that AWS does not send.
 Every event belongs to the visit of a state that its previous event belongs to; an Entered event opens a visit.
@@ -8,16 +8,15 @@ Every event belongs to the visit of a state that its previous event belongs to; 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 from workflow_manager.asl import graph
 from workflow_manager.asl.machine import ParallelState, State, StateMachine, StateType, TaskState
 from workflow_manager.asl.resources import TaskKind, parse_resource
-from workflow_manager.asl.values import JSON
 from workflow_manager.history import HistoryEvent
 from workflow_manager.history import HistoryEventType as E
-from workflow_manager.models import Job, JobAttempt, JobStatus, ResourceType, StateResource
+from workflow_manager.jobs.visits import Visit
+from workflow_manager.models import Job, JobStatus, ResourceType, StateResource
 
 SHOWN = frozenset({StateType.TASK, StateType.CHOICE, StateType.SUCCEED})
 """States whose visits are jobs unless all are asked for."""
@@ -56,11 +55,11 @@ class JobFold:
         self._machine = machine
         self._states: dict[str, State] | None = None
         self._namespace = namespace
-        self._visits: list[_Visit] = []
-        self._by_event: dict[int, _Visit] = {}
-        self._entries: dict[tuple[int, str], _Visit] = {}  # by the event that the Entered event hangs on, and the state
+        self._visits: list[Visit] = []
+        self._by_event: dict[int, Visit] = {}
+        self._entries: dict[tuple[int, str], Visit] = {}  # by the event that the Entered event hangs on, and the state
         self._forks: dict[
-            int, tuple[_Visit, int | None]
+            int, tuple[Visit, int | None]
         ] = {}  # ParallelStateStarted, MapIterationStarted: visit and index
         self._resources: dict[str, StateResource | None] = {}
         self._branches: dict[tuple[str, str], int] = {}
@@ -86,13 +85,13 @@ class JobFold:
         return None
 
     # ------------------------------------------------------------ whose event is it?
-    def _follow(self, event: HistoryEvent) -> _Visit | None:
+    def _follow(self, event: HistoryEvent) -> Visit | None:
         visit = self._by_event.get(event.previous_event_id)
         if visit is not None:
             self._by_event[event.id] = visit
         return visit
 
-    def _fork_of(self, event: HistoryEvent, *, gone: bool = False) -> _Visit | None:
+    def _fork_of(self, event: HistoryEvent, *, gone: bool = False) -> Visit | None:
         """
         The Map or Parallel that *event* is about: the visit before it, or the nearest around that, which has not ended.
 
@@ -106,7 +105,7 @@ class JobFold:
             visit = visit.parent
         return None
 
-    def _named(self, event: HistoryEvent, type: StateType, name: str | None) -> _Visit | None:
+    def _named(self, event: HistoryEvent, type: StateType, name: str | None) -> Visit | None:
         """The visit of the state *name*: the one before *event*, or the nearest around that."""
         visit = self._by_event.get(event.previous_event_id)
         while visit is not None and (visit.type is not type or visit.state != name):
@@ -117,7 +116,7 @@ class JobFold:
 
     def _entered(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
         name = details.get("name", "")
-        visit = _Visit(event, StateType(event.type[: -len("StateEntered")]), name, details.get("input"))
+        visit = Visit(event, StateType(event.type[: -len("StateEntered")]), name, details.get("input"))
         fork = self._forks.get(event.previous_event_id)
         before = self._by_event.get(event.previous_event_id)
         if fork is not None:
@@ -134,7 +133,7 @@ class JobFold:
         self._visits.append(visit)
         self._by_event[event.id] = self._entries[event.previous_event_id, name] = visit
 
-    def _branch_index(self, parallel: _Visit, first_state: str) -> int:
+    def _branch_index(self, parallel: Visit, first_state: str) -> int:
         """Which branch of a Parallel begins with *first_state*: the machine knows, else they are counted."""
         key = (parallel.state, first_state)
         if key not in self._branches:
@@ -231,7 +230,7 @@ class JobFold:
             self._fork_fails(visit, event)
             visit.given_up = True
 
-    def _fork_fails(self, visit: _Visit, event: HistoryEvent) -> None:
+    def _fork_fails(self, visit: Visit, event: HistoryEvent) -> None:
         """*event* hangs on what failed inside, if AWS has told nothing of the fork's failure itself."""
         culprit = self._by_event.get(event.previous_event_id)
         if culprit is not None and culprit is not visit:
@@ -283,11 +282,11 @@ class JobFold:
         for visit in self._open():
             visit.abort(event.timestamp, JobStatus.ABORTED_BY_USER, details.get("cause") or details.get("error") or "")
 
-    def _open(self) -> list[_Visit]:
+    def _open(self) -> list[Visit]:
         return [visit for visit in self._visits if visit.stopped_at is None]
 
     # ------------------------------------------------------------ what is shown
-    def _job(self, visit: _Visit) -> Job:
+    def _job(self, visit: Visit) -> Job:
         return Job(
             id=str(visit.id),
             state=visit.state,
@@ -332,112 +331,6 @@ class JobFold:
             if text.startswith(prefix):
                 text, type = text[len(prefix) :], meant
         return StateResource(name=text, namespace=self._namespace, uri=str(state.resource), type=type)
-
-
-class _Visit:
-    """One visit of a state while it is folded."""
-
-    __slots__ = (
-        "attempts",
-        "begun",
-        "branch",
-        "cause",
-        "container",
-        "created_at",
-        "error",
-        "failed_at",
-        "given_up",
-        "id",
-        "input",
-        "inside",
-        "output",
-        "parent",
-        "path",
-        "reason",
-        "scheduled_at",
-        "started_at",
-        "state",
-        "status",
-        "stopped_at",
-        "type",
-    )
-
-    def __init__(self, event: HistoryEvent, type: StateType, state: str, input: JSON) -> None:
-        self.id = event.id
-        self.type = type
-        self.state = state
-        self.input = input
-        self.output: JSON = None
-        self.status = JobStatus.CREATED
-        self.created_at = event.timestamp
-        self.scheduled_at: datetime | None = None
-        self.started_at: datetime | None = None
-        self.failed_at: datetime | None = None
-        self.stopped_at: datetime | None = None  # once nothing more can happen to it
-        self.error: str | None = None
-        self.cause: str | None = None
-        self.reason = ""
-        self.container = ""
-        self.attempts: list[JobAttempt] = []
-        self.begun = False  # whether a Map or Parallel has started its children
-        self.given_up = False  # whether its failure stands, so that it starts them no more
-        self.inside: dict[int, _Visit] = {}  # visits in it that have not ended
-        self.parent: _Visit | None = None
-        self.path: tuple[str, ...] = ()
-        self.branch = ""
-
-    def fail(self, at: datetime, details: Mapping[str, Any], title: str = "") -> None:
-        """The visit has failed; a retrier may still answer."""
-        self.status, self.failed_at = JobStatus.FAILED, at
-        self.error, self.cause = details.get("error"), details.get("cause")
-        self.reason = reason(self.error, self.cause, title)
-
-    def begin_again(self) -> None:
-        """What has been becomes an attempt."""
-        self.attempts.append(
-            JobAttempt(
-                created_at=self.scheduled_at or self.created_at,
-                started_at=self.started_at,
-                stopped_at=self.failed_at,
-                reason=self.reason,
-                error=self.error,
-                task_arn=self.container,
-            )
-        )
-        self.started_at = self.failed_at = self.error = self.cause = None
-        self.reason = self.container = ""
-
-    def abort(self, at: datetime, status: JobStatus, why: str) -> None:
-        """The visit is ended from outside, unless it had come to an end."""
-        if self.stopped_at is None:
-            self.end_inside(at, status, why)
-            self.stop(self.failed_at or at)
-            if self.status is not JobStatus.FAILED:
-                self.status, self.reason = status, why
-
-    def fail_by(self, culprit: _Visit, at: datetime) -> None:
-        """A Map or Parallel has failed by a visit inside, which AWS tells by no event if no task was at fault."""
-        if culprit.status is not JobStatus.FAILED:
-            culprit.fail(at, {})
-        self.fail(culprit.failed_at or at, {"error": culprit.error, "cause": culprit.cause})
-        self.reason = culprit.reason
-
-    def stop(self, at: datetime) -> None:
-        """Nothing more can happen to the visit."""
-        self.stopped_at = at
-        if self.parent is not None:
-            self.parent.inside.pop(self.id, None)
-
-    def end_inside(self, at: datetime, status: JobStatus = JobStatus.ABORTED_DEPS_FAILED, why: str = "") -> None:
-        """What is still open inside ends with the Map or Parallel around it."""
-        for visit in list(self.inside.values()):
-            visit.abort(at, status, why)
-
-
-def reason(error: str | None, cause: str | None, title: str = "") -> str:
-    """Why something failed, for people: the last three lines of the cause, then the error."""
-    lines = "\n".join((cause or "").strip().splitlines()[-3:])
-    return "\n".join(part for part in (title, lines, error or "") if part)
 
 
 def _fork_type(event: HistoryEvent) -> StateType:
