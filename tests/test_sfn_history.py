@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -27,6 +28,7 @@ from workflow_manager.history import HistoryEventType
 from workflow_manager.jobs import JobFold, jobs_from_history
 from workflow_manager.managers.step_functions import pages
 from workflow_manager.managers.step_functions.pages import UNKNOWN_EVENTS, Reader
+from workflow_manager.managers.step_functions.standing import EXECUTION_TAG, REDRIVE_TAG
 from workflow_manager.models import Job, JobStatus, Workflow, WorkflowDefinition
 from workflow_manager.stores.memory import MemoryStore
 from workflow_manager.testing import TaskError, kitchen_sink, simulate
@@ -75,7 +77,7 @@ def test_pages_of_any_size_give_the_same_jobs(machine, input, script, size, seen
     served.fake.calls.clear()
     assert served.jobs() == jobs_from_history(events, machine=machine)
     new = max(0, len(told) - max(1, seen))
-    assert len(served.fake.calls) <= new // size + 1
+    assert len(served.fake.calls) <= max(1, -(-new // size))  # pages with something new, and no other
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 1000])
@@ -149,6 +151,23 @@ def test_an_unknown_event_is_kept_and_told_once(caplog):
     kept = next(event for event in stored if event.beside)
     assert (kept.id, kept.previous_event_id) == (5, 3)
     assert [each["type"] for each in kept.beside[UNKNOWN_EVENTS]] == ["TaskDreamt"]
+
+
+def test_a_link_to_an_unknown_event_is_found_by_the_next_process():
+    """Whoever goes on with a stored history finds the job behind an unknown event that was read before."""
+    run = simulate({"StartAt": "A", "States": {"A": task()}}, {}, tasks=lambda call: call.input)
+    strange = {"id": 4, "previousEventId": 3, "type": "TaskDreamtAgain", "timestamp": T0}
+    first, rest = run.history[:3], [dict(event) for event in run.history[3:]]
+    for event in rest:
+        event["id"] += 1
+        event["previousEventId"] += 1
+    apart = [*first, strange, {**rest[0], "previousEventId": 3}, *({**each, "previousEventId": 4} for each in rest[1:])]
+    served = Served(apart[:5], run.machine)
+    served.jobs()
+    served.fake.runs[served.arn].events = apart
+    served.manager = manager_of(served.fake, served.store)
+    (job,) = served.jobs()
+    assert (job.state, job.status) == ("A", JobStatus.SUCCEEDED)
 
 
 def test_an_unknown_event_at_the_end_waits_for_the_next():
@@ -287,6 +306,138 @@ def test_flaw_map_and_parallel_events_were_unhandled():
     assert {job.status for job in served.workflow.jobs} <= {JobStatus.FAILED, JobStatus.ABORTED_DEPS_FAILED}
 
 
+def test_flaw_evaluation_and_map_run_events_were_unhandled():
+    """A JSONata expression that fails fails its job; a distributed Map's run belongs to the Map."""
+    states = {"Bad": task(Arguments="{% $states.input.none.more %}")}
+    run = simulate({"QueryLanguage": "JSONata", "StartAt": "Bad", "States": states}, {}, tasks=boom)
+    assert "EvaluationFailed" in {event["type"] for event in run.history}
+    (job,) = Served(run.history, run.machine, 2).jobs()
+    assert (job.status, job.error) == (JobStatus.FAILED, "States.QueryEvaluationError")
+    config = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+    child = {"ProcessorConfig": config, "StartAt": "T", "States": {"T": task()}}
+    states = {"M": {"Type": "Map", "ItemProcessor": child, "Next": "After"}, "After": task()}
+    run = simulate({"StartAt": "M", "States": states}, [1], tasks=lambda call: call.input)
+    assert "MapRunSucceeded" in {event["type"] for event in run.history}
+    assert [job.state for job in Served(run.history, run.machine, 2).jobs()] == ["After"]
+
+
+# Redrives: AWS goes on with what had failed, without entering it once more
+
+
+def ending(type: str, details: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+    member = f"{type[0].lower()}{type[1:]}EventDetails"
+    return type, {} if details is None else {member: details}
+
+
+def continued(history: Sequence[dict[str, Any]], *told: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """*history* and what follows, each event hanging on the one before it, a second apart."""
+    events = list(history)
+    for type, more in told:
+        last = events[-1]
+        at = last["timestamp"] + timedelta(seconds=1)
+        events.append({"id": last["id"] + 1, "previousEventId": last["id"], "type": type, "timestamp": at, **more})
+    return events
+
+
+AGAIN = (
+    ending("ExecutionRedriven", {"redriveCount": 1}),
+    ending("ActivityScheduled", {"resource": "arn", "input": "{}"}),
+    ending("ActivityStarted", {"workerName": "host-2"}),
+)
+DONE = (
+    ending("ActivitySucceeded", {"output": '{"n": 2}'}),
+    ("TaskStateExited", {"stateExitedEventDetails": {"name": "Bad", "output": '{"n": 2}'}}),
+)
+
+
+def folded(events: Sequence[dict[str, Any]], machine: StateMachine) -> JobFold:
+    fold = JobFold(machine=machine)
+    for event in Reader().read(events):
+        fold.add(event)
+    return fold
+
+
+def stopped(history: list[dict[str, Any]], type: str) -> list[dict[str, Any]]:
+    """*history* cut after its first start of an activity, and ended from outside."""
+    begun = next(number for number, event in enumerate(history) if event["type"] == "ActivityStarted")
+    return continued(history[: begun + 1], ending(type, {"cause": "enough"}))
+
+
+@pytest.mark.parametrize("end", ["ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut"])
+def test_flaw_redriven_events_were_unhandled(end):
+    """The visit that had failed or was stopped runs again: what has been is an attempt, what is now the job."""
+    run = simulate({"StartAt": "Bad", "States": {"Bad": task()}}, {}, tasks=boom)
+    history = run.history if end == "ExecutionFailed" else stopped(run.history, end)
+    (before,) = folded(history, run.machine).jobs()
+    (running,) = folded(continued(history, *AGAIN), run.machine).jobs()
+    assert (running.id, running.status, running.container) == (before.id, JobStatus.RUNNING, "host-2")
+    assert (running.stopped_at, running.error, running.status_reason) == (None, None, "")
+    assert [(each.reason, each.stopped_at) for each in running.attempts] == [(before.status_reason, before.stopped_at)]
+    (done,) = folded(continued(history, *AGAIN, *DONE), run.machine).jobs()
+    assert (done.status, done.output, len(done.attempts)) == (JobStatus.SUCCEEDED, {"n": 2}, 1)
+
+
+def test_a_redrive_inside_a_map_opens_the_map_again():
+    """The Map around what had failed runs again, and ends well; what had succeeded stays as it was."""
+    item = {"StartAt": "Bad", "States": {"Bad": task()}}
+    states = {"M": {"Type": "Map", "ItemProcessor": item, "MaxConcurrency": 1, "End": True}}
+
+    def second(call: Any) -> Any:
+        if call.input == 2:
+            raise TaskError("Boom", "it broke")
+        return call.input
+
+    run = simulate({"StartAt": "M", "States": states}, [1, 2], tasks=second)
+    ends = (
+        ("MapIterationSucceeded", {"mapIterationSucceededEventDetails": {"name": "M", "index": 1}}),
+        ("MapStateSucceeded", {}),
+        ("MapStateExited", {"stateExitedEventDetails": {"name": "M", "output": "[1, 2]"}}),
+    )
+    jobs = folded(continued(run.history, *AGAIN), run.machine).jobs(all_states=True)
+    assert [(job.state, job.status) for job in jobs] == [
+        ("M", JobStatus.RUNNING),
+        ("Bad", JobStatus.SUCCEEDED),
+        ("Bad", JobStatus.RUNNING),
+    ]
+    jobs = folded(continued(run.history, *AGAIN, *DONE, *ends), run.machine).jobs(all_states=True)
+    assert [job.status for job in jobs] == [JobStatus.SUCCEEDED] * 3
+    assert [len(job.attempts) for job in jobs] == [1, 0, 1]
+
+
+def test_a_redrive_of_a_distributed_map_goes_on_with_its_run():
+    """MapRunRedriven belongs to the Map, which runs again, and ends well."""
+    config = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+    child = {"ProcessorConfig": config, "StartAt": "Bad", "States": {"Bad": task()}}
+    states = {"M": {"Type": "Map", "ItemProcessor": child, "End": True}}
+    run = simulate({"StartAt": "M", "States": states}, [1], tasks=boom)
+    redriven = ending("MapRunRedriven", {"mapRunArn": "arn", "redriveCount": 1})
+    ends = (
+        ending("MapRunSucceeded"),
+        ("MapStateSucceeded", {}),
+        ("MapStateExited", {"stateExitedEventDetails": {"name": "M", "output": "[1]"}}),
+    )
+    events = continued(run.history, AGAIN[0], redriven)
+    (job,) = folded(events, run.machine).jobs(all_states=True)
+    assert (job.status, len(job.attempts)) == (JobStatus.RUNNING, 1)
+    (job,) = folded(continued(events, *ends), run.machine).jobs(all_states=True)
+    assert (job.status, job.output) == (JobStatus.SUCCEEDED, [1])
+
+
+def test_the_redrives_own_workflow_shows_all_and_its_last_job_fails_anew():
+    """Served in pages: the jobs of the workflow that the redrive is, and the last job after a second failure."""
+    run = simulate({"StartAt": "Bad", "States": {"Bad": task()}}, {}, tasks=boom)
+    failed = ending("ActivityFailed", {"error": "Other", "cause": "worse"})
+    events = continued(run.history, *AGAIN, failed, ending("ExecutionFailed", {"error": "Other", "cause": "worse"}))
+    served = Served(events, run.machine, 3)
+    served.workflow = served.store.save_workflow(
+        attrs.evolve(served.workflow, id="w-2", revision=0, tags={EXECUTION_TAG: served.arn, REDRIVE_TAG: "1"})
+    )
+    (job,) = served.jobs()
+    assert (job.status, job.error, [each.error for each in job.attempts]) == (JobStatus.FAILED, "Other", ["Boom"])
+    assert pages.last_job(served.manager._calls, served.arn, JobFold(machine=run.machine)) == job
+    assert served.manager.update_workflow_history(served.store.get_workflow("w-1")).last_job.error == "Boom"
+
+
 # Histories recorded on AWS
 
 LIVES = ("Task", "LambdaFunction", "Activity")
@@ -356,13 +507,26 @@ def test_every_recorded_task_event_lands_in_the_job_of_its_own_visit():
     assert cases
 
 
+def expected_reason(event: dict[str, Any]) -> str:
+    """For people: a title for a time-out, the last three lines of the cause, the error."""
+    details = details_of(event)
+    lines = (details.get("cause") or "").strip().splitlines()[-3:]
+    title = ["Job timed out"] if event["type"].endswith("TimedOut") else []
+    return "\n".join(part for part in (*title, *lines, details.get("error") or "") if part or part in lines)
+
+
 def check_visit(name: str, job: Job, told: Sequence[dict[str, Any]]) -> None:
     failures = [details_of(event) for event in told if event["type"].endswith(FAILURES)]
     scheduled = sum(event["type"].endswith("Scheduled") for event in told)
     succeeded = any(event["type"].endswith("Succeeded") for event in told)
     assert len(job.attempts) == max(0, scheduled - 1), name
     errors = [attempt.error for attempt in job.attempts]
+    reasons = [expected_reason(event) for event in told if event["type"].endswith(FAILURES)]
+    assert [attempt.reason for attempt in job.attempts] == reasons[: len(job.attempts)], name
+    if succeeded and told[-1]["type"].endswith("Succeeded"):
+        assert job.status is not JobStatus.RUNNING, name
     if failures and not succeeded and len(failures) == scheduled:
+        assert job.status_reason == reasons[-1], name
         assert [*errors, job.error] == [failure.get("error") for failure in failures], name
         assert job.cause == failures[-1].get("cause"), name
         assert job.status is JobStatus.FAILED, name

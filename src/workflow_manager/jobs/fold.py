@@ -12,21 +12,16 @@ from typing import Any
 
 from workflow_manager.asl import graph
 from workflow_manager.asl.machine import ParallelState, State, StateMachine, StateType, TaskState
-from workflow_manager.asl.resources import TaskKind, parse_resource
 from workflow_manager.history import HistoryEvent
 from workflow_manager.history import HistoryEventType as E
+from workflow_manager.jobs.resources import state_resource
 from workflow_manager.jobs.visits import Visit
-from workflow_manager.models import Job, JobStatus, ResourceType, StateResource
+from workflow_manager.models import Job, JobStatus, StateResource
 
 SHOWN = frozenset({StateType.TASK, StateType.CHOICE, StateType.SUCCEED})
 """States whose visits are jobs unless all are asked for."""
 
 _FORKS = frozenset({StateType.MAP, StateType.PARALLEL})
-_RESOURCE_TYPES = {
-    TaskKind.ACTIVITY: ResourceType.ACTIVITY_ARN,
-    TaskKind.LAMBDA: ResourceType.LAMBDA_FUNCTION_ARN,
-    TaskKind.SERVICE: ResourceType.TASK_ARN,
-}
 
 
 def jobs_from_history(
@@ -63,6 +58,7 @@ class JobFold:
         ] = {}  # ParallelStateStarted, MapIterationStarted: visit and index
         self._resources: dict[str, StateResource | None] = {}
         self._branches: dict[tuple[str, str], int] = {}
+        self._culprit: Visit | None = None  # with which the execution has ended, if that is known
 
     def add(self, event: HistoryEvent) -> None:
         """Fold one event; unlisted ones tell a job nothing."""
@@ -153,7 +149,7 @@ class JobFold:
         visit = self._follow(event)
         if visit is None:
             return
-        if visit.status is JobStatus.FAILED:
+        if visit.status is JobStatus.FAILED or visit.stopped_at is not None:  # a retrier has answered, or a redrive
             visit.begin_again()
         visit.status, visit.scheduled_at = JobStatus.QUEUED, event.timestamp
 
@@ -205,6 +201,9 @@ class JobFold:
         visit = self._named(event, type, details.get("name")) if type in _FORKS else self._follow(event)
         if visit is None:
             return
+        if visit.stopped_at is not None:  # a redrive has run it again, and AWS has told nothing of that before
+            visit.begin_again()
+            visit.status = JobStatus.RUNNING
         visit.end_inside(event.timestamp)
         visit.output = details.get("output")
         visit.stop(event.timestamp)
@@ -267,20 +266,50 @@ class JobFold:
     # ------------------------------------------------------------ the execution
     def _execution_failed(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
         """The visit that it hangs on has failed; what is open elsewhere is aborted."""
-        culprit = self._by_event.get(event.previous_event_id)
+        self._culprit = culprit = self._by_event.get(event.previous_event_id)
         if culprit is not None and culprit.stopped_at is None and culprit.failed_at is None:
             culprit.fail(event.timestamp, details)
         for visit in self._open():
             visit.abort(event.timestamp, JobStatus.ABORTED_DEPS_FAILED, "")
 
     def _execution_timed_out(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
+        self._culprit = self._only_open()
         for visit in self._open():
             visit.fail(event.timestamp, details, "Workflow timed out")
             visit.stop(event.timestamp)
 
     def _execution_aborted(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
+        self._culprit = self._only_open()
         for visit in self._open():
             visit.abort(event.timestamp, JobStatus.ABORTED_BY_USER, details.get("cause") or details.get("error") or "")
+
+    def _execution_redriven(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
+        """
+        The execution goes on with what had failed: for the jobs a redrive hangs on that, not on the end before it.
+
+        What is around it runs again; it itself begins again once it is scheduled.
+        """
+        visit = self._culprit
+        while visit is not None and visit.failed_by is not None:
+            visit = visit.failed_by
+        if visit is None:
+            return
+        self._by_event[event.id] = visit
+        while visit.parent is not None:
+            visit = visit.parent
+            visit.begin_again()
+            visit.status, visit.started_at, visit.begun = JobStatus.RUNNING, event.timestamp, False
+
+    def _map_run_redriven(self, event: HistoryEvent, details: Mapping[str, Any]) -> None:
+        visit = self._follow(event)
+        if visit is not None and visit.stopped_at is not None:
+            visit.begin_again()
+            visit.status, visit.started_at = JobStatus.RUNNING, event.timestamp
+
+    def _only_open(self) -> Visit | None:
+        """The visit that is open and has none inside, if there is just one."""
+        leaves = [visit for visit in self._open() if not visit.inside]
+        return leaves[0] if len(leaves) == 1 else None
 
     def _open(self) -> list[Visit]:
         return [visit for visit in self._visits if visit.stopped_at is None]
@@ -312,7 +341,7 @@ class JobFold:
     def _resource(self, state: str) -> StateResource | None:
         if state not in self._resources:
             found = self._state(state)
-            self._resources[state] = self._state_resource(found) if isinstance(found, TaskState) else None
+            self._resources[state] = state_resource(found, self._namespace) if isinstance(found, TaskState) else None
         return self._resources[state]
 
     def _state(self, name: str) -> State | None:
@@ -322,15 +351,6 @@ class JobFold:
             for _, _, state in walked:
                 self._states.setdefault(state.name, state)
         return self._states.get(name)
-
-    def _state_resource(self, state: TaskState) -> StateResource:
-        """The resource as the definition names it, without upstream's prefixes ``lambda:`` and ``glue:``."""
-        text = str(state.resource)
-        type = _RESOURCE_TYPES[parse_resource(text).kind]
-        for prefix, meant in (("lambda:", ResourceType.LAMBDA_FUNCTION_ARN), ("glue:", ResourceType.TASK_ARN)):
-            if text.startswith(prefix):
-                text, type = text[len(prefix) :], meant
-        return StateResource(name=text, namespace=self._namespace, uri=str(state.resource), type=type)
 
 
 def _fork_type(event: HistoryEvent) -> StateType:
@@ -370,4 +390,6 @@ _HANDLERS: Mapping[Any, Callable[[JobFold, HistoryEvent, Mapping[str, Any]], Non
     E.EXECUTION_FAILED: JobFold._execution_failed,
     E.EXECUTION_TIMED_OUT: JobFold._execution_timed_out,
     E.EXECUTION_ABORTED: JobFold._execution_aborted,
+    E.EXECUTION_REDRIVEN: JobFold._execution_redriven,
+    E.MAP_RUN_REDRIVEN: JobFold._map_run_redriven,
 }

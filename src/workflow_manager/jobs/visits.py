@@ -24,6 +24,7 @@ class Visit:
         "created_at",
         "error",
         "failed_at",
+        "failed_by",
         "given_up",
         "id",
         "input",
@@ -59,6 +60,7 @@ class Visit:
         self.attempts: list[JobAttempt] = []
         self.begun = False  # whether a Map or Parallel has started its children
         self.given_up = False  # whether its failure stands, so that it starts them no more
+        self.failed_by: Visit | None = None  # the visit inside that is at fault
         self.inside: dict[int, Visit] = {}  # visits in it that have not ended
         self.parent: Visit | None = None
         self.path: tuple[str, ...] = ()
@@ -71,19 +73,22 @@ class Visit:
         self.reason = reason(self.error, self.cause, title)
 
     def begin_again(self) -> None:
-        """What has been becomes an attempt."""
+        """What has been becomes an attempt, and the visit is open again if it had ended."""
         self.attempts.append(
             JobAttempt(
                 created_at=self.scheduled_at or self.created_at,
                 started_at=self.started_at,
-                stopped_at=self.failed_at,
+                stopped_at=self.failed_at or self.stopped_at,
                 reason=self.reason,
                 error=self.error,
                 task_arn=self.container,
             )
         )
-        self.started_at = self.failed_at = self.error = self.cause = None
+        self.started_at = self.failed_at = self.stopped_at = self.error = self.cause = None
         self.reason = self.container = ""
+        self.given_up, self.failed_by = False, None
+        if self.parent is not None:
+            self.parent.inside[self.id] = self
 
     def abort(self, at: datetime, status: JobStatus, why: str) -> None:
         """The visit is ended from outside, unless it had come to an end."""
@@ -98,7 +103,7 @@ class Visit:
         if culprit.status is not JobStatus.FAILED:
             culprit.fail(at, {})
         self.fail(culprit.failed_at or at, {"error": culprit.error, "cause": culprit.cause})
-        self.reason = culprit.reason
+        self.reason, self.failed_by = culprit.reason, culprit
 
     def stop(self, at: datetime) -> None:
         """Nothing more can happen to the visit."""

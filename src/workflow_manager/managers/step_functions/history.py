@@ -19,7 +19,7 @@ from workflow_manager.jobs import JobFold
 from workflow_manager.managers.step_functions.blueprints import trimmed
 from workflow_manager.managers.step_functions.client import Calls, code_of
 from workflow_manager.managers.step_functions.executions import NO_EXECUTION
-from workflow_manager.managers.step_functions.pages import Reader, events_after
+from workflow_manager.managers.step_functions.pages import Reader, events_after, remember
 from workflow_manager.models import Job, Workflow
 from workflow_manager.protocols import WorkflowStore
 
@@ -51,22 +51,15 @@ class _Known:
     count: int = 0
     last_id: int = 0
     end: HistoryEvent | None = None
-    culprit: int = 0  # the event that the latest end hangs on
+    links: dict[int, int] = attrs.field(factory=dict)  # past events of unknown types, to known ones
 
     def add(self, event: HistoryEvent) -> None:
-        self.fold.add(self._bridged(event))
+        self.fold.add(event)
         self.count += 1
         self.last_id = event.id
-        if event.type in _ENDS:
-            self.culprit = event.previous_event_id
+        if event.type is HistoryEventType.EXECUTION_REDRIVEN:
+            self.redrives_left -= 1
         self.end = event if event.type in _ENDS and self.redrives_left <= 0 else None
-
-    def _bridged(self, event: HistoryEvent) -> HistoryEvent:
-        """A redrive goes on with what had failed: for the jobs it hangs on that, not on the end."""
-        if event.type is not HistoryEventType.EXECUTION_REDRIVEN:
-            return event
-        self.redrives_left -= 1
-        return attrs.evolve(event, previous_event_id=self.culprit)
 
 
 @attrs.frozen(kw_only=True)
@@ -119,7 +112,7 @@ class Histories:
         raise ConflictError("workflow", workflow.id, workflow.revision)
 
     def _bring(self, workflow: Workflow, arn: str, known: _Known) -> Workflow:
-        reader = Reader(known.last_id)
+        reader = Reader(known.last_id, known.links)
         for page in events_after(self._calls, arn, known.last_id):
             events: list[HistoryEvent] = []
             for event in reader.read(page):
@@ -142,6 +135,7 @@ class Histories:
         while True:
             page = self._store.read_history(workflow.id, after=after, limit=_STORE_PAGE, page_token=token)
             for event in page.items:
+                remember(known.links, event)
                 known.add(event)
             token = page.next
             if token is None:

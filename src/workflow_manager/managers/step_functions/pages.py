@@ -16,7 +16,7 @@ import attrs
 
 from workflow_manager.asl.values import JSON
 from workflow_manager.codec import event_from_aws
-from workflow_manager.history import HistoryEvent, HistoryEventType
+from workflow_manager.history import HistoryEvent
 from workflow_manager.jobs import SHOWN, JobFold
 from workflow_manager.managers.step_functions.client import Calls
 from workflow_manager.models import Job
@@ -46,18 +46,24 @@ def events_after(calls: Calls, arn: str, last_id: int) -> Iterator[list[Mapping[
     for page in calls.pages("get_execution_history", executionArn=arn, maxResults=_PAGE, reverseOrder=True):
         found = [event for event in page["events"] if event["id"] > last_id]
         new += found
-        if len(found) < len(page["events"]):
+        if len(found) < len(page["events"]) or (found and found[-1]["id"] == last_id + 1):
             break
-    yield new[::-1]
+    new.reverse()
+    for begin in range(0, len(new), _PAGE):
+        yield new[begin : begin + _PAGE]
 
 
 class Reader:
-    """Turns AWS's events, in order and without gaps, into ours; what comes after a gap is left for the next look."""
+    """
+    Turns AWS's events, in order and without gaps, into ours; what comes after a gap is left for the next look.
 
-    def __init__(self, last_id: int = 0) -> None:
+    *links* lead from events of unknown types to known ones; what is read is added to them.
+    """
+
+    def __init__(self, last_id: int = 0, links: dict[int, int] | None = None) -> None:
         self.last_id = last_id
-        self._instead: dict[int, int] = {}
-        self._unknown: list[JSON] = []
+        self._links = {} if links is None else links
+        self._unknown: list[Mapping[str, JSON]] = []
 
     def read(self, events: Iterable[Mapping[str, Any]]) -> Iterator[HistoryEvent]:
         """The known ones of *events*; a link to an unknown event leads to the one before that."""
@@ -78,16 +84,24 @@ class Reader:
         if kind not in _told:
             _told.add(kind)
             logger.warning("histories may have events of type %r, which this version does not know", kind)
-        self._instead[mapping["id"]] = self._instead.get(previous, previous)
+        self._links[mapping["id"]] = self._links.get(previous, previous)
         self._unknown.append(json.loads(json.dumps(mapping, default=str)))
 
     def _linked(self, event: HistoryEvent) -> HistoryEvent:
-        if not self._instead:
+        if not self._links:
             return event
         beside = {**(event.beside or {}), UNKNOWN_EVENTS: self._unknown} if self._unknown else event.beside
         self._unknown = []
-        previous = self._instead.get(event.previous_event_id, event.previous_event_id)
+        previous = self._links.get(event.previous_event_id, event.previous_event_id)
         return attrs.evolve(event, previous_event_id=previous, beside=beside)
+
+
+def remember(links: dict[int, int], event: HistoryEvent) -> None:
+    """Add the unknown events that are kept beside a stored *event* to *links*."""
+    kept = (event.beside or {}).get(UNKNOWN_EVENTS, ())
+    for mapping in kept if isinstance(kept, list) else ():
+        previous = int(mapping.get("previousEventId", 0))
+        links[int(mapping["id"])] = links.get(previous, previous)
 
 
 def last_job(calls: Calls, arn: str, fold: JobFold) -> Job | None:
@@ -96,15 +110,15 @@ def last_job(calls: Calls, arn: str, fold: JobFold) -> Job | None:
 
     Its branch is told only if the events read lead to it.  *fold* must be new.
     """
-    newest_first: list[HistoryEvent] = []
+    newest_first: list[Mapping[str, Any]] = []
     for page in calls.pages("get_execution_history", executionArn=arn, maxResults=_FIRST_LOOK, reverseOrder=True):
-        found = [event for event in map(event_from_aws, page["events"]) if event is not None]
-        newest_first += found
-        if any(event.type in _OPENS_JOB for event in found):
+        newest_first += page["events"]
+        if any(event["type"] in _OPENS_JOB for event in page["events"]):
             break
-    for event in reversed(newest_first):
+    reader = Reader(newest_first[-1]["id"] - 1 if newest_first else 0)
+    for event in reader.read(reversed(newest_first)):
         fold.add(event)
     return fold.last_job
 
 
-_OPENS_JOB = tuple(HistoryEventType(f"{type.value}StateEntered") for type in SHOWN)
+_OPENS_JOB = frozenset(f"{type.value}StateEntered" for type in SHOWN)
