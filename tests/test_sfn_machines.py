@@ -112,6 +112,13 @@ def test_lambda_and_glue_have_prefixes():
     assert states["G"]["Parameters"] == {"Arguments": {"--x": "1"}, "JobName": "prod--etl"}
 
 
+def test_a_glue_jobs_name_is_what_the_resource_says():
+    """A JobName that was given, as a value or as a path, gives way: two of one name would be refused by AWS."""
+    for named in ({"JobName": "other"}, {"JobName.$": "$.other"}):
+        made = translated({"G": task("glue:etl", Parameters={**named, "Timeout": 5})})["States"]["G"]
+        assert made["Parameters"] == {"Timeout": 5, "JobName": "prod--etl"}
+
+
 def test_glue_in_jsonata_gets_arguments():
     """In JSONata the job's name goes into Arguments, into an expression too."""
     made = translated({"G": {**task("glue:etl"), "Arguments": {"Arguments": {"--x": "1"}}}}, QueryLanguage="JSONata")[
@@ -169,8 +176,36 @@ def test_flaw_the_partition_was_aws_s1(fake, store):
     assert place.log_group("m").startswith("arn:aws-cn:logs:")
 
 
-@pytest.mark.parametrize("resource", ["no spaces", "x" * 80])
-def test_a_name_that_no_activity_can_have_is_refused_first(fake, store, resource):
+def test_a_state_resource_is_looked_up_once():
+    """However many states have it."""
+    asked: list[str] = []
+    uris([("A", "work"), ("B", "work"), ("C", "glue:g"), ("D", "glue:g")], "prod", PLACE, MissingStore(asked))
+    assert asked == ["work", "glue:g"]
+
+
+class MissingStore(MemoryStore):
+    """Counts what it is asked for, and has nothing."""
+
+    def __init__(self, asked: list[str]) -> None:
+        super().__init__()
+        self.asked = asked
+
+    def get_state_resource(self, name: str, namespace: str) -> StateResource:
+        self.asked.append(name)
+        return super().get_state_resource(name, namespace)
+
+
+def test_a_function_may_have_a_version_or_an_alias():
+    """What follows the colon is a qualifier, not a part of the name."""
+    made = translated({"A": then("B", "lambda:bake:live"), "B": task("lambda:bake:$LATEST")})["States"]
+    assert [made[name]["Resource"].partition(":function:")[2] for name in "AB"] == [
+        "prod--bake:live",
+        "prod--bake:$LATEST",
+    ]
+
+
+@pytest.mark.parametrize("resource", ["no spaces", "x" * 80, "lone\ud800", "lambda:no/slash", "lambda:" + "x" * 59])
+def test_a_name_that_aws_would_refuse_is_refused_first(fake, store, resource):
     """Before anything is stored or called."""
     with pytest.raises(UnknownResourceError):
         manager_of(fake, store).create_workflow(definition({"A": task(resource)}), {}, namespace="prod")
@@ -286,6 +321,37 @@ def test_inside_a_distributed_map_it_is_still_the_workflows():
     said: list[Any] = []
     simulate(translated(states), [[1]], tasks=lambda call: said.append(call.input), name="w-1")
     assert said == [{"x": 1, "_EXECUTION_NAME": "w-1"}]
+
+
+DISTRIBUTED = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "items", "seen"),
+    [
+        ({"ItemSelector": {"x": "{% $states.context.Map.Item.Value %}"}}, [[1]], [{"x": 1}]),
+        ({}, [[1], {"n": 2}], [1, {"n": 2}]),
+        ({}, [{"n": 2}], [{"n": 2}]),
+    ],
+)
+def test_inside_a_distributed_map_over_anything_nothing_fails(fields, items, seen):
+    """Where items may be no objects, a child has no name to carry on; a selector that asked for it would fail."""
+    inner = {
+        "Type": "Map",
+        "ItemProcessor": {"StartAt": "T", "States": {"T": task("t")}},
+        "Items": "{% $type($states.input) = 'array' ? $states.input : [$states.input] %}",
+        "End": True,
+        **fields,
+    }
+    states = {
+        "M": {"Type": "Map", "ItemProcessor": {**DISTRIBUTED, "StartAt": "I", "States": {"I": inner}}, "End": True}
+    }
+    said: list[Any] = []
+    made = translated(states, QueryLanguage="JSONata")
+    run = simulate(made, items, tasks=lambda call: said.append(call.input), name="w-1")
+    assert run.status == "SUCCEEDED", run
+    carried = [{**each, "_EXECUTION_NAME": "w-1"} if "n" in str(each) else each for each in seen]
+    assert said == carried
 
 
 # State machines

@@ -17,7 +17,8 @@ from workflow_manager.asl.values import dumps
 MAX_NAME = 80
 """The longest name of a state machine, an execution or an activity, in characters."""
 
-_FORBIDDEN = re.compile('[\\s<>{}\\[\\]?*"#%\\\\^|~`$&,;:/\x00-\x1f\x7f-\x9f\ufffe\uffff]')
+_FORBIDDEN = re.compile('[\\s<>{}\\[\\]?*"#%\\\\^|~`$&,;:/\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\U0010ffff]')
+_FUNCTION = re.compile(r"[A-Za-z0-9_-]{1,64}(:(\$LATEST|[A-Za-z0-9_-]{1,128}))?")
 _NOT_IN_LOG_GROUP = re.compile(r"[^A-Za-z0-9_./#-]")
 _DIGITS = 16
 
@@ -53,6 +54,11 @@ class MachineKey:
 def is_valid(name: str) -> bool:
     """Whether *name* may be that of an execution or an activity."""
     return 0 < len(name) <= MAX_NAME and _FORBIDDEN.search(name) is None
+
+
+def is_valid_function(name: str) -> bool:
+    """Whether *name* may be that of a Lambda function, with or without a version or alias (AWS API: Invoke)."""
+    return _FUNCTION.fullmatch(name) is not None
 
 
 @attrs.frozen
