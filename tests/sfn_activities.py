@@ -46,6 +46,7 @@ class Activities:
         self.workers: set[str] = set()
         self.errors: deque[int] = deque()
         self.polls = 0
+        self.refused: dict[str, str] = {}  # by operation: what is not allowed, by the activity's name
         self.address = ""
 
     def give(self, input: Any, heartbeat: float | None = None) -> Given:
@@ -68,11 +69,17 @@ class Activities:
 
     # operations
 
+    def _check(self, operation: str, name: str) -> None:
+        if self.refused.get(operation) == name.rpartition(":")[2]:
+            raise PermissionError
+
     def CreateActivity(self, body: dict[str, Any]) -> dict[str, Any]:
+        self._check("CreateActivity", body["name"])
         self.names.append(body["name"])
         return {"activityArn": f"arn:aws:states:eu-west-1:123456789012:activity:{body['name']}", "creationDate": 0}
 
     def TagResource(self, body: dict[str, Any]) -> dict[str, Any]:
+        self._check("TagResource", body["resourceArn"])
         self.tags.update({tag["key"]: tag["value"] for tag in body["tags"]})
         return {}
 
@@ -131,6 +138,8 @@ def serving(activities: Activities) -> Iterator[Activities]:
             else:
                 try:
                     answer = getattr(activities, operation)(body)
+                except PermissionError:
+                    status, answer = 400, {"__type": "AccessDeniedException", "message": "no"}
                 except TimeoutError:
                     status, answer = 400, {"__type": "TaskTimedOut", "message": "Task Timed Out"}
             data = json.dumps(answer).encode()

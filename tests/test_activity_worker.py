@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -22,7 +23,9 @@ from workflow_manager.workers.activity import ActivityWorker
 from workflow_manager.workers.activity_client import MAX_CAUSE, MAX_ERROR, Answers, cut
 from workflow_manager.workers.activity_command import CommandActivity
 from workflow_manager.workers.activity_errors import ActivityError
-from workflow_manager.workers.activity_program import Meter, tags, worker_name
+from workflow_manager.workers.activity_functions import FunctionActivity
+from workflow_manager.workers.activity_program import Meter, main, tags, worker_name
+from workflow_manager.workers.activity_task import ActiveTask
 
 SRC = Path(__file__).resolve().parent.parent / "src"
 
@@ -197,6 +200,34 @@ def test_answers_are_repeated_until_they_get_through():
         answers.failure("t", "E", None)
 
 
+def test_an_answer_that_aws_does_not_take_is_a_failure():
+    """Not silence, after which the task would only time out; one that merely does not get through is none."""
+
+    class Refused(Exception):
+        response = {"Error": {"Code": "InvalidOutput"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+
+    class Down(Exception):
+        response = {"Error": {"Code": "InternalServerError"}, "ResponseMetadata": {"HTTPStatusCode": 500}}
+
+    class Client:
+        def __init__(self, trouble: type[Exception]) -> None:
+            self.trouble, self.errors = trouble, []
+
+        def send_task_heartbeat(self, **_: Any) -> None: ...
+
+        def send_task_success(self, **_: Any) -> None:
+            raise self.trouble
+
+        def send_task_failure(self, **arguments: Any) -> None:
+            self.errors.append(arguments["error"])
+
+    for trouble, errors in ((Refused, ["sfncli.Unknown"]), (Down, [])):
+        client = Client(trouble)
+        run = FunctionActivity(lambda: 1).begin("t", "{}", threading.Event())
+        ActiveTask("t", run, Answers(client, lambda seconds: None, lambda low, high: high), 20).do()
+        assert client.errors == errors
+
+
 def test_200_tasks_at_concurrency_16_are_answered_once_each(activities):
     """Never more than 16 at once, every task answered, none twice."""
     lock, now, most = threading.Lock(), [0], [0]
@@ -222,6 +253,32 @@ def test_concurrency_may_be_given_by_resource():
     """One number for all or one per resource; none below one."""
     with pytest.raises(InvalidValueError):
         ActivityWorker(None, {"a": print}, namespace="x", concurrency={"a": 0})
+
+
+def test_a_name_that_no_activity_can_have_is_refused():
+    """At once, not when AWS is asked."""
+    for name in ("no spaces", "x" * 80, ""):
+        with pytest.raises(InvalidValueError, match="AWS takes no activity called"):
+            ActivityWorker(None, {name: print}, namespace="prod" if name else None)
+
+
+def test_an_activity_that_cannot_be_registered_keeps_no_other_waiting(activities):
+    """The one is tried again and again, the other is served; tags that are refused keep nothing from working."""
+    activities.refused = {"CreateActivity": "prod--bad", "TagResource": "prod--work"}
+    task = activities.give({"n": 1})
+    functions = {"bad": lambda input: input, "work": lambda input: input}
+    with ActivityWorker(activities.client(), functions, namespace="prod", tags={"team": "a"}, grace=0.5):
+        activities.wait_for_answers(1)
+    assert (task.answers[0][0], activities.tags) == ("success", {})
+
+
+def test_a_client_that_hangs_up_too_early_is_told_of(activities, caplog):
+    """A poll takes up to 60 seconds; boto3's own patience is as long."""
+    ActivityWorker(activities.client(), {"work": print}, namespace="prod")
+    assert caplog.text == ""
+    hasty = boto3.client("stepfunctions", region_name="eu-west-1", aws_access_key_id="t", aws_secret_access_key="t")
+    ActivityWorker(hasty, {"work": print}, namespace="prod")
+    assert "read_timeout of 60" in caplog.text
 
 
 def wait_until(condition: Any, seconds: float = 15.0) -> None:
@@ -396,7 +453,23 @@ def program(activities: Activities, *arguments: str, **environment: str) -> subp
         **environment,
     }
     command = [sys.executable, "-m", "workflow_manager.workers.activity", *arguments]
-    return subprocess.Popen(command, env=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, env=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    BEGUN.append(process)
+    return process
+
+
+BEGUN: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def no_process_outlives_its_test():
+    """One that a failed test has left is ended."""
+    yield
+    while BEGUN:
+        process = BEGUN.pop()
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
 
 
 def test_the_program_does_sfnclis_work(activities):
@@ -420,6 +493,62 @@ def test_the_program_does_sfnclis_work(activities):
     assert task.answers == [("success", {"output": '{"_EXECUTION_NAME":"w-1"}'})]
     assert (activities.names, activities.workers) == (["prod--work"], {"host-prod"})
     assert activities.tags == {"environment": "prod", "application": "shop"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["-activityname", "work", "-cmd", "/bin/echo", "--", "-n", "x"],
+        ["--activity=work", "--cmd=/bin/echo", "--", "-n", "x"],
+        ["--activity", "work", "/bin/echo", "-n", "x"],
+    ],
+)
+def test_the_flags_of_the_original(activities, given):
+    """With one dash or two; the command by --cmd or the first that is no flag; what follows are its arguments."""
+    task = activities.give(NAMED)
+    process = program(activities, *given)
+    activities.wait_for_answers(1, 30)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=20)
+    assert (process.returncode, out) == (0, f"x {json.dumps(NAMED)}")
+    assert task.answers[0][1]["error"] == "sfncli.TaskOutputNotJSON"
+
+
+def test_without_a_command_there_is_nothing_to_do():
+    """It says so, and does not begin to take tasks."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["--activity", "work", "--"])
+
+
+def test_other_signals_are_passed_on(activities, tmp_path):
+    """SIGUSR1 and SIGHUP reach the command; the worker goes on, and the task succeeds."""
+    mark = tmp_path / "mark"
+    task = activities.give(NAMED)
+    script = f"""
+        trap 'echo one >> {mark}' USR1; trap 'echo hup >> {mark}; exit 0' HUP
+        echo begun > {mark}; while true; do sleep 0.05; done
+    """
+    process = program(activities, "--activity", "work", "--", "/bin/sh", "-c", script)
+    wait_until(lambda: mark.exists() and mark.read_text() == "begun\n", 30)
+    process.send_signal(signal.SIGUSR1)
+    wait_until(lambda: mark.read_text() == "begun\none\n")
+    process.send_signal(signal.SIGHUP)
+    activities.wait_for_answers(1, 30)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert (process.returncode, task.answers[0][0]) == (0, "success")
+
+
+def test_sigint_ends_it_as_sigterm_does(activities, tmp_path):
+    """Ctrl-C: the command hears of it, and its end is that of a worker that was shut down, which is retried."""
+    mark = tmp_path / "mark"
+    task = activities.give(NAMED)
+    script = f"trap 'exit 130' INT; echo begun > {mark}; while true; do sleep 0.05; done"
+    process = program(activities, "--activity", "work", "--", "/bin/sh", "-c", script)
+    wait_until(lambda: mark.exists() and mark.read_text() == "begun\n", 30)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert (process.returncode, task.answers[0][1]["error"]) == (0, "sfncli.CommandTerminated")
 
 
 def test_sigterm_reaches_the_command(activities, tmp_path):
@@ -461,6 +590,8 @@ def test_the_meter_reports_how_busy_it_is():
             return f"arn:{name}"
 
     Meter(Busy(), CloudWatch(), "work").report(50.0)
+    Meter(ActivityWorker(None, {"work": print}, namespace=None), CloudWatch(), "work").report(0.0)  # not registered yet
+    assert len(sent) == 1
     metric = sent[0]["MetricData"][0]
     assert (sent[0]["Namespace"], metric["MetricName"], metric["Value"]) == (
         "StatesCustom",

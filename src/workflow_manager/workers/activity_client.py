@@ -24,7 +24,7 @@ TRUNCATED = "[truncated]"
 _GONE = frozenset({"TaskDoesNotExist", "TaskTimedOut", "InvalidToken"})
 _THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "KmsThrottlingException"})
 _NO_ANSWER = frozenset({"HTTPClientError", "ConnectionError", "IncompleteReadError", "ResponseParserError"})
-_TRIES = 10
+_TRIES = 40  # some five minutes: an answer is the work of hours
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 15.0
 
 
@@ -83,11 +83,11 @@ class Answers:
         """The task has succeeded with *output*, JSON text."""
         return self._send(self.client.send_task_success, taskToken=token, output=output)
 
-    def failure(self, token: str, error: str | None, cause: str | None) -> bool:
-        """The task has failed; *error* and *cause* are cut where they are too long."""
+    def failure(self, token: str, error: str | None, cause: str | None, *, tries: int = _TRIES) -> bool:
+        """The task has failed; *error* and *cause* are cut where they are too long.  *tries* is how often to try."""
         said = {"error": cut(error, MAX_ERROR), "cause": cut(cause, MAX_CAUSE)}
         given: dict[str, Any] = {name: text for name, text in said.items() if text is not None}
-        return self._send(self.client.send_task_failure, taskToken=token, **given)
+        return self._send(self.client.send_task_failure, tries=tries, taskToken=token, **given)
 
     def heartbeat(self, token: str) -> bool:
         """The task is alive; tried once, because the next heartbeat is near."""

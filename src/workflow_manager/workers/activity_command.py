@@ -119,8 +119,8 @@ class CommandRun:
             return self._process
 
     def terminate(self, number: int) -> None:
-        """Pass the signal *number* on."""
-        if number == signal.SIGTERM:
+        """Pass the signal *number* on; SIGTERM and SIGINT say that the worker is to shut down."""
+        if number in (signal.SIGTERM, signal.SIGINT):
             self._ended_by = self._ended_by or ActivityError.COMMAND_TERMINATED
         self._send(number)
 

@@ -7,11 +7,14 @@ import json
 import logging
 import os
 import shutil
+import signal
 import sys
 import threading
 import time
 import urllib.request
 from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from types import FrameType
 from typing import Any
 
 from workflow_manager.workers.activity_command import CommandActivity
@@ -32,15 +35,19 @@ TAGS = {
 
 _TASK_ARN, _TASK_ID = "MAGIC_ECS_TASK_ARN", "MAGIC_ECS_TASK_ID"
 _METADATA = "ECS_CONTAINER_METADATA_URI_V4"
+_FORWARDED = ("SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGWINCH")  # as far as the system has them
 _METRIC_SECONDS = 60.0
 _READ_TIMEOUT = 75  # seconds; a poll is answered after 60
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the worker; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    command = [*([options.cmd] if options.cmd else []), *options.command]
+    command = [*([options.cmd] if options.cmd else []), *options.command[options.command[:1] == ["--"] :]]
+    if not command:
+        parser.error("there is no command: give it after --, or by --cmd")
     if shutil.which(command[0]) is None:
         logger.warning("%s is not found; every task will fail", command[0])
     import boto3
@@ -62,27 +69,54 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     if options.cloudwatchregion:
         Meter(worker, session.client("cloudwatch", region_name=options.cloudwatchregion), name).start()
+    _forward_signals(worker)
     worker.run()
     return 0
+
+
+def _forward_signals(worker: ActivityWorker) -> None:
+    """All that may be sent to a command from outside reaches it; SIGTERM and SIGINT end the worker as well."""
+
+    def forward(number: int, frame: FrameType | None) -> None:
+        # A handler may interrupt whoever holds the lock, so another thread passes the signal on.
+        threading.Thread(target=worker.forward, args=(number,), name="forward", daemon=True).start()
+
+    for name in _FORWARDED:
+        number = getattr(signal, name, None)
+        if number is not None:
+            signal.signal(number, forward)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m workflow_manager.workers.activity",
+        usage="%(prog)s --activity NAME [option ...] -- COMMAND [ARGUMENT ...]",
         description="Run a command for every task of a Step Functions activity.",
+        allow_abbrev=False,
     )
-    parser.add_argument(
-        "--activity", "--activityname", required=True, help="the activity's name; $VARIABLES are expanded"
-    )
-    parser.add_argument("--workername", "--worker-name", default="", help=f"may have {_TASK_ARN} or {_TASK_ID} in it")
-    parser.add_argument("--cmd", default="", help="the command, if it is not given after --")
-    parser.add_argument("--region", default=os.environ.get("AWS_REGION"))
-    parser.add_argument("--cloudwatchregion", "--cloudwatch-region", default="", help="where to report how busy it is")
-    parser.add_argument("--workdirectory", "--work-directory", default="", help="where tasks get folders of their own")
-    parser.add_argument("--heartbeat", type=float, default=20.0, help="seconds between heartbeats")
-    parser.add_argument("--grace", type=float, default=25.0, help="seconds between SIGTERM and SIGKILL")
-    parser.add_argument("command", nargs="+", metavar="COMMAND", help="the command and its arguments, after --")
+
+    def add(*names: str, **settings: Any) -> None:
+        spelt = [dashes + name for name in names for dashes in ("--", "-")]  # the original takes either
+        parser.add_argument(*spelt, **settings)
+
+    add("activity", "activityname", required=True, metavar="NAME", help="the activity; $VARIABLES are expanded")
+    add("workername", "worker-name", default="", metavar="NAME", help=f"may have {_TASK_ARN} or {_TASK_ID} in it")
+    add("cmd", default="", metavar="COMMAND", help="the command, if what follows is only its arguments")
+    add("region", default=os.environ.get("AWS_REGION"))
+    add("cloudwatchregion", "cloudwatch-region", default="", metavar="REGION", help="where to report how busy it is")
+    add("workdirectory", "work-directory", default="", metavar="FOLDER", help="where tasks get folders of their own")
+    add("heartbeat", type=float, default=20.0, metavar="SECONDS", help="between heartbeats (default: 20)")
+    add("grace", type=float, default=25.0, metavar="SECONDS", help="between SIGTERM and SIGKILL (default: 25)")
+    add("version", action="version", version=_version())
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="the command and its arguments")
     return parser
+
+
+def _version() -> str:
+    try:
+        return version("workflow-manager")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def worker_name(text: str, environment: Mapping[str, str]) -> str:
@@ -124,9 +158,9 @@ class Meter:
 
     def report(self, percent: float) -> None:
         """Send one figure; trouble with that is only logged."""
-        dimensions = [{"Name": "ActivityArn", "Value": self._worker.arn(self._activity)}]
-        metric = {"MetricName": "ActivityActivePercent", "Unit": "Percent", "Value": percent, "Dimensions": dimensions}
+        metric: dict[str, Any] = {"MetricName": "ActivityActivePercent", "Unit": "Percent", "Value": percent}
         try:
+            metric["Dimensions"] = [{"Name": "ActivityArn", "Value": self._worker.arn(self._activity)}]
             self._cloudwatch.put_metric_data(Namespace="StatesCustom", MetricData=[metric])
         except Exception:
             logger.warning("how busy the worker is could not be reported", exc_info=True)

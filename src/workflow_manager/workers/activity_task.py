@@ -6,12 +6,13 @@ import logging
 import threading
 from typing import Protocol
 
-from workflow_manager.workers.activity_client import Answers
+from workflow_manager.workers.activity_client import Answers, passes
 from workflow_manager.workers.activity_errors import ActivityError
 from workflow_manager.workers.activity_functions import error_and_cause
 
 logger = logging.getLogger("workflow_manager")
 
+_LAST_TRIES = 3  # at an answer when the worker has to go
 _NEAR = 0.25  # part of the heartbeat's interval after which one that failed is tried again
 
 
@@ -70,10 +71,10 @@ class ActiveTask:
                 if failure is None
                 else self._answers.failure(self._token, *failure)
             )
-        except Exception:
+        except Exception as error:
             logger.exception("a task's answer did not get through")
-            if failure is None:  # what AWS does not take as an output is a failure, not silence
-                self._fail(ActivityError.UNKNOWN, "the output could not be sent")
+            if not passes(error):  # what AWS does not take is a failure, not silence
+                self._fail(ActivityError.UNKNOWN, "what the task answered could not be sent")
         else:
             if not wanted:
                 logger.warning("a task's answer came too late")
@@ -91,14 +92,14 @@ class ActiveTask:
     def give_up(self) -> None:
         """The grace time is over: answer for the work, and end it."""
         if self._claim():
-            self._fail(ActivityError.COMMAND_TERMINATED, "the worker was shut down")
+            self._fail(ActivityError.COMMAND_TERMINATED, "the worker was shut down", tries=_LAST_TRIES)
             self.answered.set()
         self._over.set()
         self._run.kill()
 
-    def _fail(self, error: ActivityError, cause: str) -> None:
+    def _fail(self, error: ActivityError, cause: str, tries: int = 10) -> None:
         try:
-            self._answers.failure(self._token, error.value, cause)
+            self._answers.failure(self._token, error.value, cause, tries=tries)
         except Exception:
             logger.exception("a task's failure did not get through")
 

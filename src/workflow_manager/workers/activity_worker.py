@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import signal
 import threading
 import time
@@ -12,7 +13,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 from workflow_manager.exceptions import InvalidValueError
-from workflow_manager.workers.activity_client import ActivityClient, Answers, code_of
+from workflow_manager.workers.activity_client import ActivityClient, Answers, code_of, passes
 from workflow_manager.workers.activity_errors import ActivityError
 from workflow_manager.workers.activity_functions import FunctionActivity
 from workflow_manager.workers.activity_task import ActiveTask, Activity
@@ -21,6 +22,8 @@ logger = logging.getLogger("workflow_manager")
 
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 _MAX_NAME = 80
+_FORBIDDEN = re.compile('[\\s<>{}\\[\\]?*"#%\\\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]')  # AWS API: CreateActivity, name
+_LEAST_READ_TIMEOUT = 65  # seconds; AWS API: GetActivityTask
 _EMPTY_POLL = 1.0  # seconds that a poll without a task takes at least
 _LONGEST_PAUSE = 30.0
 _SLOT_WAIT = 0.25
@@ -37,6 +40,9 @@ class ActivityWorker:
     at once, one number or one per resource; *heartbeat* the seconds between two heartbeats of a task; *grace* the
     seconds that running tasks are given after :meth:`stop`; *poll_interval* the seconds between two polls of an
     activity at least. *tags* are put on the activities.
+
+    An activity's name has at most 80 characters, none that AWS forbids (:class:`InvalidValueError`).  One that cannot
+    be registered is tried again and again, while the others are served.
 
     What the functions raise is a failure: a :class:`TaskError` with its own name, anything else with that of its class.
     """
@@ -64,10 +70,13 @@ class ActivityWorker:
             limit = concurrency.get(resource, 1) if isinstance(concurrency, Mapping) else concurrency
             if limit < 1:
                 raise InvalidValueError("concurrency", f"/{resource}", "it must be at least 1")
+            if not 0 < len(name) <= _MAX_NAME or _FORBIDDEN.search(name):
+                raise InvalidValueError("functions", f"/{resource}", f"AWS takes no activity called {name!r}")
             self._activities[name] = function if hasattr(function, "begin") else FunctionActivity(function)
             self._slots[name] = threading.BoundedSemaphore(limit)
         self._chance = random.Random().uniform
         self._answers = Answers(client, time.sleep, self._chance)
+        _warn_of_short_polls(client)
         self._stopping = threading.Event()
         self._changed = threading.Condition()
         self._active: set[ActiveTask] = set()
@@ -94,15 +103,24 @@ class ActivityWorker:
     def start(self) -> None:
         """Register the activities and begin to poll, in threads of its own."""
         for name, activity in self._activities.items():
-            if not self._register(name):
-                return
-            poller = threading.Thread(target=self._poll, args=(name, activity), name=f"poll {name}", daemon=True)
+            is_there = self._try_to_register(name)  # one that cannot be made yet does not keep the others waiting
+            poller = threading.Thread(
+                target=self._serve, args=(name, activity, is_there), name=f"poll {name}", daemon=True
+            )
             self._pollers.append(poller)
             poller.start()
+
+    def _serve(self, name: str, activity: Activity, is_there: bool) -> None:
+        if is_there or self._register(name):
+            self._poll(name, activity)
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """Take no more tasks, and pass the signal *number* on to the commands that run; returns at once."""
         self._stopping.set()
+        self.forward(number)
+
+    def forward(self, number: int) -> None:
+        """Pass the signal *number* on to the commands that run, and go on working."""
         for task in self.active:
             task.terminate(number)
 
@@ -153,17 +171,20 @@ class ActivityWorker:
         """Make the activity *name* if need be; ``False`` if the worker was stopped meanwhile."""
         trouble = 0
         while not self._stopping.is_set():
-            try:
-                self._arns[name] = self._create(name)
-                if self._tags:
-                    tags = [{"key": key, "value": value} for key, value in self._tags.items()]
-                    self._client.tag_resource(resourceArn=self._arns[name], tags=tags)
-            except Exception:
-                logger.warning("activity %s: it cannot be registered yet", name, exc_info=True)
-                trouble = self._rest(trouble)
-            else:
+            if self._try_to_register(name):
                 return True
+            trouble = self._rest(trouble)
         return False
+
+    def _try_to_register(self, name: str) -> bool:
+        try:
+            arn = self._create(name)
+            self._tag(arn)
+        except Exception:
+            logger.warning("activity %s: it cannot be registered yet", name, exc_info=True)
+            return False
+        self._arns[name] = arn
+        return True
 
     def _create(self, name: str) -> str:
         try:
@@ -178,6 +199,18 @@ class ActivityWorker:
                 if found["name"] == name:
                     return str(found["activityArn"])
             arguments["nextToken"] = page["nextToken"]
+
+    def _tag(self, arn: str) -> None:
+        """Tags are for bills and dashboards: where they are refused, the work is done without."""
+        if not self._tags:
+            return
+        tags = [{"key": key, "value": value} for key, value in self._tags.items()]
+        try:
+            self._client.tag_resource(resourceArn=arn, tags=tags)
+        except Exception as error:
+            if passes(error):
+                raise
+            logger.warning("activity %s: it cannot be tagged", arn, exc_info=True)
 
     # Polling
 
@@ -232,3 +265,15 @@ class ActivityWorker:
         """Wait the longer the more trouble there has been; returns the number of troubles."""
         self._stopping.wait(self._chance(0.1, min(_LONGEST_PAUSE, 0.5 * 2**trouble)))
         return min(trouble + 1, 10)
+
+
+def _warn_of_short_polls(client: object) -> None:
+    """A client that hangs up before AWS has answered a poll loses the tasks which come at that moment."""
+    config = getattr(getattr(client, "meta", None), "config", None)
+    seconds = getattr(config, "read_timeout", None)
+    if isinstance(seconds, int | float) and seconds < _LEAST_READ_TIMEOUT:
+        logger.warning(
+            "the client's read_timeout of %s seconds is less than the %s that a poll may take: tasks will be lost",
+            seconds,
+            _LEAST_READ_TIMEOUT,
+        )
