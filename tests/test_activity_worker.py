@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -397,6 +398,37 @@ def test_a_command_that_is_not_there_is_not_found(activities):
     """CommandNotFound names the command."""
     error, cause = failure_of(activities, CommandActivity(("/no/such/command",)), NAMED)
     assert (error, "/no/such/command" in cause) == (ActivityError.COMMAND_NOT_FOUND.value, True)
+
+
+@pytest.mark.parametrize("name", ["nul\u0000", "lone\ud800"])
+def test_an_input_that_no_command_can_be_given_is_unknown(activities, name):
+    """A name with characters that no environment has, an input that is too long for an argument."""
+    assert failure_of(activities, shell("true"), {"_EXECUTION_NAME": name})[0] == "sfncli.Unknown"
+
+
+def test_an_input_that_is_too_long_for_an_argument_is_unknown(activities):
+    """Linux takes arguments of 128 KiB; the cause says so."""
+    error, cause = failure_of(activities, shell("true"), {**NAMED, "text": "x" * 200_000})
+    assert (error, "too long" in cause) == ("sfncli.Unknown", True)
+
+
+def test_a_work_directory_that_cannot_be_made_is_unknown(activities, tmp_path):
+    """The cause says where."""
+    (tmp_path / "file").write_text("")
+    error, cause = failure_of(activities, shell("true", work_directory=str(tmp_path / "file" / "in")), NAMED)
+    assert (error, str(tmp_path) in cause) == ("sfncli.Unknown", True)
+
+
+def test_output_that_nobody_listens_to_holds_nothing_up(activities):
+    """A log that has gone away: the command still ends, and its last line counts."""
+
+    class Gone(io.BytesIO):
+        def write(self, chunk: Any) -> int:
+            raise BrokenPipeError
+
+    script = "i=0; while [ $i -lt 20000 ]; do echo some words of output; i=$((i+1)); done; echo '{\"n\": 1}'"
+    found = output_of(activities, shell(script, echo=(Gone(), Gone())), NAMED)
+    assert found == {"n": 1, "_EXECUTION_NAME": "w-1"}
 
 
 def test_a_command_may_name_its_own_error(activities):

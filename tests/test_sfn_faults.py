@@ -5,6 +5,7 @@ without a record, and no record is left of what was never started.
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from collections.abc import Callable
@@ -56,9 +57,10 @@ class World:
     def manager(self) -> Any:
         return manager_of(self.fake, self.store, client=self.fake.client(self.attempts))
 
-    def spoil(self, fault: Any, first: int, times: int = 1) -> None:
+    def spoil(self, fault: Any, first: int, times: int = 1, then: Any = None) -> None:
         begin = len(self.fake.calls) + first
-        self.fake.plan = lambda number, operation: fault if begin <= number < begin + times else None
+        end = begin + times
+        self.fake.plan = lambda number, operation: fault if begin <= number < end else then if number >= end else None
 
     def mend(self) -> None:
         self.fake.plan = lambda number, operation: None
@@ -199,6 +201,27 @@ def after_a_crash(world: World, name: str, act: Any) -> Workflow | None:
     assert world.fake.starts <= 2
     assert world.fake.redriven <= 1
     return None
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_fault_and_then_another_for_ever(name):
+    """A lost answer that is followed by refusals, by a crash, by anything: nothing twice, nothing unrecorded."""
+    prepare, executions = CASES[name]
+    _, count = undisturbed(prepare)
+    for index, first, then in itertools.product(range(count), Fault, FAULTS):
+        world = World(3)
+        act = prepare(world)
+        world.spoil(first, index, then=then)
+        with suppress(BotoCoreError, ClientError, Crash):
+            act(world.manager())
+        place = (name, index, first, then)
+        assert world.unrecorded() == set(), place
+        assert (world.fake.starts <= executions, world.fake.redriven <= 1) == (True, True), place
+        world.mend()
+        world.fake.advance(301)
+        for record in world.records():
+            world.manager().update_workflow_summary(record)
+        assert all(record.status.is_final for record in world.records()), place
 
 
 @pytest.mark.parametrize("fault", list(Fault))

@@ -215,6 +215,8 @@ def test_where_there_is_no_job_there_is_no_last_one():
 
 # Flaws of the original's fold
 
+LIVES = ("Task", "LambdaFunction", "Activity")
+
 
 def jobs_of(states: dict[str, Any], tasks: Any, input: Any = None) -> dict[str, Job]:
     run = simulate({"StartAt": next(iter(states)), "States": states}, input or {}, tasks=tasks)
@@ -239,6 +241,21 @@ def test_flaw_failures_of_services_fell_through(resource):
     """Whatever fails, the job fails by its own event: error, cause, reason, time."""
     job = jobs_of({"Bad": task(resource, Parameters={"JobName": "x"})}, boom)["Bad"]
     assert (job.status, job.error, job.status_reason) == (JobStatus.FAILED, "Boom", "it broke\nBoom")
+
+
+FAILED_TYPES = [type for type in HistoryEventType if type.endswith(("Failed", "TimedOut")) and type.startswith(LIVES)]
+
+
+@pytest.mark.parametrize("type", FAILED_TYPES)
+def test_flaw_failures_to_start_or_schedule_fell_through(type):
+    """Every event by which a task fails fails its job: error, cause, reason, time; a time-out says so first."""
+    run = simulate({"StartAt": "Bad", "States": {"Bad": task()}}, {}, tasks=boom)
+    told = ending(type, {"error": "E", "cause": "one\ntwo\nthree\nfour"})
+    events = continued(run.history[:3], told)
+    (job,) = folded(events, run.machine).jobs()
+    title = "Job timed out\n" if type.endswith("TimedOut") else ""
+    assert (job.status, job.error, job.cause) == (JobStatus.FAILED, "E", "one\ntwo\nthree\nfour")
+    assert (job.status_reason, job.stopped_at) == (f"{title}two\nthree\nfour\nE", events[-1]["timestamp"])
 
 
 def test_flaw_started_at_was_when_it_was_entered():
@@ -440,7 +457,6 @@ def test_the_redrives_own_workflow_shows_all_and_its_last_job_fails_anew():
 
 # Histories recorded on AWS
 
-LIVES = ("Task", "LambdaFunction", "Activity")
 FAILURES = ("Failed", "TimedOut", "ScheduleFailed", "StartFailed", "SubmitFailed")
 
 

@@ -531,6 +531,15 @@ def test_a_definition_that_is_too_long_is_refused_first(fake, store):
     assert fake.calls == []
 
 
+def test_a_long_definition_travels_without_its_indentation(fake, store):
+    """What is too long for a request with it, escaped as it travels, is sent without."""
+    states = {f"S{n}": {"Type": "Pass", "Result": {"a": n}, "Next": f"S{n + 1}"} for n in range(9000)}
+    made = definition({**states, "S9000": {"Type": "Pass", "End": True}})
+    manager_of(fake, store).create_workflow(made, {})
+    (machine,) = fake.machines.values()
+    assert (len(json.dumps(machine["definition"])) < 1_000_000, "\n" in machine["definition"]) == (True, False)
+
+
 def test_an_input_that_is_too_long_is_refused_first(fake, store):
     """262,144 bytes with the execution's name in them."""
     with pytest.raises(InvalidValueError, match="an execution takes 262,144"):

@@ -177,6 +177,14 @@ def test_a_time_out_is_a_failure_with_a_reason(fake, manager):
     assert [job.status for job in workflow.jobs] == [JobStatus.FAILED]
 
 
+def test_a_resource_that_is_not_there_is_said_in_words(fake, manager):
+    """AWS calls it an internal error; the reason tells what it means, then what AWS said."""
+    workflow = manager.create_workflow(SLOW, {})
+    said = Standing(status="FAILED", error="States.Runtime", cause="Internal Error (x)")
+    found = advanced(workflow, said, fake.now)
+    assert found.status_reason == "State resource does not exist\nStates.Runtime: Internal Error (x)"
+
+
 STATUSES = {
     "RUNNING": WorkflowStatus.RUNNING,
     "PENDING_REDRIVE": WorkflowStatus.RUNNING,
@@ -684,3 +692,6 @@ def test_map_runs_and_their_children(fake, manager):
     assert (found.name, found.status, found.item_count) == (small.id, WorkflowStatus.SUCCEEDED, 1)
     (job,) = manager.child_jobs(workflow, found)
     assert (job.state, job.status, job.state_resource.name) == ("Work", JobStatus.SUCCEEDED, "work")
+    express = attrs.evolve(found, arn=found.arn.replace(":execution:", ":express:"))
+    fake.calls.clear()
+    assert (manager.child_jobs(workflow, express), fake.calls) == ((), [])  # AWS keeps no history of it

@@ -68,7 +68,7 @@ class CommandRun:
         """
         input = _input(self._input)
         name = str(input[EXECUTION_NAME])
-        folder = tempfile.mkdtemp(dir=self._folder()) if self._activity.work_directory else ""
+        folder = self._new_folder() if self._activity.work_directory else ""
         try:
             code, stdout, stderr = self._execute({EXECUTION_NAME: name, **({"WORK_DIR": folder} if folder else {})})
         finally:
@@ -79,10 +79,13 @@ class CommandRun:
             raise self._failure(code, line, stderr)
         return checked_output(dumps(with_execution_name(_output(line), name)))
 
-    def _folder(self) -> Path:
+    def _new_folder(self) -> str:
         folder = Path(self._activity.work_directory)
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return tempfile.mkdtemp(dir=folder)
+        except OSError as error:
+            raise ActivityError.UNKNOWN.because(f"no folder for the task: {error}") from None
 
     def _execute(self, environment: Mapping[str, str]) -> tuple[int, str, str]:
         process = self._spawn([*self._activity.arguments, self._input], environment)
@@ -114,7 +117,7 @@ class CommandRun:
                 )
             except FileNotFoundError as error:
                 raise ActivityError.COMMAND_NOT_FOUND.because(f"{arguments[0]}: {error.strerror}") from None
-            except OSError as error:
+            except (OSError, ValueError) as error:  # too long, or with characters that no argument can have
                 raise ActivityError.UNKNOWN.because(f"{arguments[0]}: {error}") from None
             return self._process
 
@@ -160,9 +163,8 @@ class _Stream:
             return
         with stream:
             while chunk := os.read(stream.fileno(), _CHUNK):
-                if echo is not None:
-                    echo.write(chunk)
-                    echo.flush()
+                if echo is not None and not _pass_on(chunk, echo):
+                    echo = None
                 self._end += chunk
                 if len(self._end) > self._kept:
                     del self._end[: -self._kept]
@@ -173,6 +175,16 @@ class _Stream:
         self._reader.join(_LATE_OUTPUT)
         text = bytes(self._end).decode("utf-8", "replace").strip()
         return TRUNCATED + text[len(TRUNCATED) :] if self._is_cut and self._kept == MAX_CAUSE else text
+
+
+def _pass_on(chunk: bytes, echo: IO[bytes]) -> bool:
+    """Whether it could be passed on; if nobody listens any more the command must not wait for that."""
+    try:
+        echo.write(chunk)
+        echo.flush()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from workflow_manager.asl.machine import StateMachine
 from workflow_manager.asl.values import JSON, check_json, dumps
 from workflow_manager.exceptions import DefinitionError, InvalidValueError, Problem
@@ -11,6 +13,8 @@ MAX_INPUT = 262_144
 """The longest input of an execution, in bytes of UTF-8."""
 MAX_DEFINITION = 1_048_576
 """The longest definition, in bytes of UTF-8."""
+_MAX_REQUEST = 1_000_000
+"""Somewhat less than the longest request, 1 MB with its headers, in bytes."""
 MAX_CAUSE = 32_768
 """The longest cause of a stop, in characters."""
 
@@ -37,7 +41,7 @@ def definition_text(machine: StateMachine) -> str:
         DefinitionError: it is too long in any case.
     """
     text = machine.to_json(indent=2)
-    if len(text.encode("utf-8", "surrogatepass")) > MAX_DEFINITION:
+    if len(json.dumps(text)) > _MAX_REQUEST:  # as it travels, with every quotation mark and every ü escaped
         text = dumps(machine.to_dict())
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_DEFINITION:

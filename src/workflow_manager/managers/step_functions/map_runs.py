@@ -11,7 +11,7 @@ import attrs
 from workflow_manager.asl.machine import StateMachine
 from workflow_manager.jobs import JobFold
 from workflow_manager.managers.step_functions.client import Calls, Response
-from workflow_manager.managers.step_functions.names import name_of_execution
+from workflow_manager.managers.step_functions.names import is_express, name_of_execution
 from workflow_manager.managers.step_functions.pages import Reader, events_after
 from workflow_manager.managers.step_functions.standing import STATUS
 from workflow_manager.models import Job, WorkflowStatus
@@ -84,7 +84,13 @@ def _child(found: Mapping[str, Any]) -> ChildExecution:
 
 
 def jobs_of(calls: Calls, execution_arn: str, machine: StateMachine | None, namespace: str) -> tuple[Job, ...]:
-    """The jobs of any execution, from its history at AWS; *machine* tells the resources of its Tasks."""
+    """
+    The jobs of any execution, from its history at AWS; *machine* tells the resources of its Tasks.
+
+    AWS keeps no history of an EXPRESS execution: it has none.
+    """
+    if is_express(execution_arn):
+        return ()
     reader, fold = Reader(), JobFold(machine=machine, namespace=namespace)
     for page in events_after(calls, execution_arn, 0):
         for event in reader.read(page):

@@ -111,3 +111,8 @@ def machine_of_execution(execution_arn: str) -> str:
 def name_of_execution(execution_arn: str) -> str:
     """The name of an execution, the last part of its ARN."""
     return execution_arn.rpartition(":")[2]
+
+
+def is_express(execution_arn: str) -> bool:
+    """Whether it is the ARN of an execution of type EXPRESS."""
+    return execution_arn.split(":")[5:6] == ["express"]
