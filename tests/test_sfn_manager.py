@@ -355,6 +355,29 @@ def test_a_creator_that_is_refused_leaves_what_another_has_started(fake, store, 
     assert store.list_pending() == (first.id,)
 
 
+@pytest.mark.parametrize("unreachable", [False, True])
+def test_what_may_run_on_a_machine_that_goes_is_started_on_no_other(fake, store, manager, unreachable):
+    """The answer is lost, then the machine is being deleted, and AWS shows nothing: the record stays, nothing else."""
+    manager.create_workflow(SLOW, {})
+    (machine,) = fake.machines.values()
+    fake.lag = 1000
+    starts = iter([Fault.LOST])
+
+    def plan(number: int, operation: str) -> Fault | None:
+        if operation == "DescribeStateMachine" and unreachable:
+            return Fault.FAILED
+        if operation != "StartExecution":
+            return None
+        fault = next(starts, None)
+        machine.update({} if fault else {"status": "DELETING"})
+        return fault
+
+    fake.plan = plan
+    with pytest.raises(Exception, match="InternalServerError" if unreachable else "not as expected"):
+        manager.create_workflow(SLOW, {"n": 1})
+    assert (fake.starts, len(store.list_pending())) == (2, 2)
+
+
 def test_a_key_of_a_workflow_that_ran_starts_nothing(fake, store, manager):
     """Once it was seen to run, and once AWS may have forgotten its name, a second create is only a look."""
     first = manager.update_workflow_summary(manager.create_workflow(SLOW, {}, idempotency_key="k"))
