@@ -378,6 +378,19 @@ def test_what_may_run_on_a_machine_that_goes_is_started_on_no_other(fake, store,
     assert (fake.starts, len(store.list_pending())) == (2, 2)
 
 
+def test_what_its_creator_has_taken_back_meanwhile_is_recorded_by_who_started_it(fake, store, manager):
+    """Whoever settles a record and finds it gone afterwards writes it anew."""
+    first = manager.create_workflow(SLOW, {"n": 1}, idempotency_key="k")
+    fake.runs.clear()
+
+    def plan(number: int, operation: str) -> None:
+        store.delete_workflow(first.id)
+
+    fake.plan = plan
+    again = manager_of(fake, store).create_workflow(SLOW, {"n": 1}, idempotency_key="k")
+    assert (again.id, len(fake.runs), store.list_pending()) == (first.id, 1, (first.id,))
+
+
 def test_a_key_of_a_workflow_that_ran_starts_nothing(fake, store, manager):
     """Once it was seen to run, and once AWS may have forgotten its name, a second create is only a look."""
     first = manager.update_workflow_summary(manager.create_workflow(SLOW, {}, idempotency_key="k"))

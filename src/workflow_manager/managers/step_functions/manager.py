@@ -12,7 +12,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
@@ -41,9 +41,6 @@ from workflow_manager.protocols import Store
 logger = log.getLogger("workflow_manager")
 
 _KEYS = uuid.UUID("6f1d2c2e-9a53-5c0e-8b8e-0f6a3b1f7d42")  # the namespace of ids that are made from idempotency keys
-
-
-_NAME_TAKEN = timedelta(days=90)  # so long after its end AWS starts no other execution of the same name
 
 
 class StepFunctionsWorkflowManager:
@@ -85,7 +82,7 @@ class StepFunctionsWorkflowManager:
         machines = Machines(calls, place, role_arn=role_arn, logs=logging, on_drift=told)
         executions = Executions(calls, place)
         self._calls, self._executions = calls, executions
-        self._starter = Starter(store, Blueprints(place, store), machines, executions, patience)
+        self._starter = Starter(store, Blueprints(place, store), machines, executions, patience, self._clock)
         self._histories = Histories(calls, store, redrive_of)
         self._updater = Updater(store, executions, self._histories, self._clock)
 
@@ -143,14 +140,9 @@ class StepFunctionsWorkflowManager:
             known = self.store.get_workflow(workflow_id)
         except NotFoundError:
             return None
-        is_young = self._clock() - known.created_at < _NAME_TAKEN
-        if known.status is not WorkflowStatus.QUEUED or is_cancelled(known) or not is_young:
-            return known
-        self._starter.settle(known)
-        try:
-            return self._updater.started(known)
-        except NotFoundError:  # its creator was refused, and has taken it back
-            return None
+        if not known.status.is_final and not is_cancelled(known):
+            self._starter.settle(known)
+        return known
 
     # Retrying
 

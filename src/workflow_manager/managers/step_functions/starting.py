@@ -7,9 +7,12 @@ done what it did not answer; such a record stays, and an update finds out.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
 import attrs
 
-from workflow_manager.exceptions import ConflictError, NotFoundError
+from workflow_manager.exceptions import ConflictError, NotFoundError, WorkflowStatusError
 from workflow_manager.managers.step_functions.blueprints import Blueprints
 from workflow_manager.managers.step_functions.client import Patience, code_of
 from workflow_manager.managers.step_functions.executions import NO_MACHINE, Executions, StartFailedError
@@ -21,16 +24,20 @@ from workflow_manager.managers.step_functions.standing import EXECUTION_TAG
 from workflow_manager.models import Workflow, WorkflowDefinition, WorkflowStatus
 from workflow_manager.protocols import Store
 
+_TRIES = 10
+_NAME_TAKEN = timedelta(days=90)  # so long after its end AWS starts no other execution of the same name
+
 
 @attrs.frozen
 class Starter:
-    """Starts the executions of workflows."""
+    """Starts the executions of workflows; *clock* gives the present time (aware, UTC)."""
 
     store: Store
     blueprints: Blueprints
     machines: Machines
     executions: Executions
     patience: Patience
+    clock: Callable[[], datetime]
 
     def start(self, workflow: Workflow, definition: WorkflowDefinition) -> Workflow:
         """
@@ -101,8 +108,11 @@ class Starter:
         """
         See to it that the execution of *workflow*, which is saved and not yet seen to run, has been started.
 
-        It is started on the state machine that its record names, so that there can be no second one.
+        It is started on the state machine that its record names, so that there can be no second one; not if AWS may
+        have forgotten one of that name.  The record then says that it runs, so that nobody takes it back.
         """
+        if workflow.status is not WorkflowStatus.QUEUED or self.clock() - workflow.created_at >= _NAME_TAKEN:
+            return
         name = machine_of_execution(execution_arn(workflow, self.executions.place))
         text, waits = execution_input(workflow.input, workflow.id), self.patience.waits()
         while True:
@@ -111,6 +121,21 @@ class Starter:
             except StartFailedError as failure:  # a machine that was made lately may not be seen yet
                 if code_of(_cause(failure)) not in NO_MACHINE or next(waits, waits) is waits:
                     raise _cause(failure) from None
+            else:
+                break
+        self._mark(workflow)
+
+    def _mark(self, workflow: Workflow) -> None:
+        for _ in range(_TRIES):
+            try:
+                self.store.save_workflow(attrs.evolve(workflow, status=WorkflowStatus.RUNNING))
+            except (ConflictError, WorkflowStatusError):  # it was seen to run, or moved, or taken back by its creator
+                try:
+                    workflow = self.store.get_workflow(workflow.id)
+                except NotFoundError:
+                    workflow = attrs.evolve(workflow, revision=0)
+                if workflow.status is not WorkflowStatus.QUEUED:
+                    return
             else:
                 return
 

@@ -98,10 +98,6 @@ class Updater:
         logger.warning("workflow %s: AWS does not yet show the end that it has told of", workflow.id)
         return _RUNNING
 
-    def started(self, workflow: Workflow) -> Workflow:
-        """*workflow*, as stored, whose execution AWS says is there."""
-        return self.amend(workflow, lambda stored: advanced(stored, _RUNNING, self.clock()))
-
     def cancel(self, workflow: Workflow, reason: str) -> Workflow:
         """Write down that *workflow* is to end, stop its execution, and look how it stands then."""
         at = self.clock()
