@@ -21,6 +21,7 @@ from workflow_manager.managers.step_functions.client import Calls, Doubt, Respon
 from workflow_manager.managers.step_functions.limits import MAX_CAUSE
 from workflow_manager.managers.step_functions.names import Place
 from workflow_manager.managers.step_functions.sameness import is_same
+from workflow_manager.managers.step_functions.standing import STATUS
 
 logger = logging.getLogger("workflow_manager")
 
@@ -144,6 +145,12 @@ class Executions:
 def is_redrivable(described: Response) -> bool:
     """Whether AWS would redrive the execution (at most 14 days after its end, history not too long, …)."""
     return described.get("redriveStatus") == RedriveStatus.REDRIVABLE
+
+
+def is_going(described: Response) -> bool:
+    """Whether an execution has not ended, by DescribeExecution."""
+    status = STATUS.get(str(described["status"]))
+    return status is not None and not status.is_final
 
 
 def output_of(described: Mapping[str, Any]) -> JSON:

@@ -24,7 +24,7 @@ from workflow_manager.managers.step_functions import map_runs, retries
 from workflow_manager.managers.step_functions.blueprints import Blueprints, trimmed
 from workflow_manager.managers.step_functions.client import Calls, Patience, Response, StepFunctionsClient
 from workflow_manager.managers.step_functions.events import notices
-from workflow_manager.managers.step_functions.executions import Executions, is_redrivable
+from workflow_manager.managers.step_functions.executions import Executions, is_going, is_redrivable
 from workflow_manager.managers.step_functions.history import Histories, top_level
 from workflow_manager.managers.step_functions.logs import LogSetup
 from workflow_manager.managers.step_functions.machines import Drift, Machines
@@ -34,7 +34,7 @@ from workflow_manager.managers.step_functions.pacing import Pacer
 from workflow_manager.managers.step_functions.redrives import redrive_of, without_own_tags, workflow_of
 from workflow_manager.managers.step_functions.standing import EXECUTION_TAG, REDRIVE_TAG
 from workflow_manager.managers.step_functions.starting import Starter
-from workflow_manager.managers.step_functions.updating import Updater, is_cancelled, is_going
+from workflow_manager.managers.step_functions.updating import Updater, is_cancelled
 from workflow_manager.models import Job, ManagerName, Workflow, WorkflowDefinition, WorkflowStatus
 from workflow_manager.protocols import Store
 

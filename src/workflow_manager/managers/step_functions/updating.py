@@ -18,7 +18,7 @@ from workflow_manager.history import HistoryEvent, HistoryEventType
 from workflow_manager.managers.step_functions import pages, standing
 from workflow_manager.managers.step_functions.client import Response
 from workflow_manager.managers.step_functions.events import Notice
-from workflow_manager.managers.step_functions.executions import Executions, output_of
+from workflow_manager.managers.step_functions.executions import Executions, is_going, output_of
 from workflow_manager.managers.step_functions.history import Histories, History, new_fold
 from workflow_manager.managers.step_functions.redrives import execution_arn, redrive_of
 from workflow_manager.managers.step_functions.standing import Standing, advanced
@@ -158,12 +158,6 @@ class Updater:
             except (ConflictError, WorkflowStatusError):
                 workflow = self.store.get_workflow(workflow.id)
         raise ConflictError("workflow", workflow.id, workflow.revision)
-
-
-def is_going(described: Response) -> bool:
-    """Whether an execution has not ended, by DescribeExecution."""
-    status = standing.STATUS.get(str(described["status"]))
-    return status is not None and not status.is_final
 
 
 def standing_of(described: Response) -> Standing:
