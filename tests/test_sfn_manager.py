@@ -327,6 +327,30 @@ def test_what_botocore_repeats_unseen_is_looked_up(fake, store, then, lag, monke
     assert (fake.starts, store.list_pending()) == (1, (workflow.id,))
 
 
+def test_errors_of_any_shape_are_only_errors(fake, store):
+    """What a client of somebody else's making raises is taken apart without stumbling, and nothing is left."""
+
+    class Odd(Exception):
+        response = None
+
+    class Client:
+        def describe_state_machine(self, **_: Any) -> Any:
+            raise NotThere
+
+        def create_state_machine(self, **_: Any) -> Any:
+            return {}
+
+        def start_execution(self, **_: Any) -> Any:
+            raise Odd("what?")
+
+    class NotThere(Exception):
+        response = {"Error": {"Code": "StateMachineDoesNotExist"}}
+
+    with pytest.raises(Odd):
+        manager_of(fake, store, client=Client()).create_workflow(SLOW, {})
+    assert store.list_pending() == ()
+
+
 def test_what_botocore_has_not_done_leaves_no_record(fake, store, monkeypatch):
     """It was throttled again and again, and AWS shows no execution: nothing was started, and nothing is left."""
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda seconds: None, time=time.time))

@@ -81,7 +81,7 @@ def hides_attempts(error: BaseException, client: object) -> bool:
     It repeats by itself unless told not to, and shows only what became of the last attempt; of an answer it says how
     often it was repeated.
     """
-    metadata = getattr(error, "response", {}).get("ResponseMetadata", {})
+    metadata = _metadata(error)
     if "RetryAttempts" in metadata:
         return int(metadata["RetryAttempts"]) > 0
     config = getattr(getattr(client, "meta", None), "config", None)
@@ -98,10 +98,15 @@ def passes(error: BaseException) -> bool:
 
 
 def _status(error: BaseException) -> int:
-    response = getattr(error, "response", None)
-    answer = response.get("ResponseMetadata") if isinstance(response, Mapping) else None
-    status = answer.get("HTTPStatusCode") if isinstance(answer, Mapping) else None
+    status = _metadata(error).get("HTTPStatusCode")
     return status if isinstance(status, int) else 0
+
+
+def _metadata(error: BaseException) -> Mapping[str, Any]:
+    """What botocore says of the exchange whose answer *error* is, nothing if it is no answer."""
+    response = getattr(error, "response", None)
+    found = response.get("ResponseMetadata") if isinstance(response, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
 
 
 @attrs.frozen
