@@ -19,9 +19,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from sfn_activities import Activities, serving
+from workflow_manager.callables import MAX_CAUSE, MAX_ERROR, cut
 from workflow_manager.exceptions import InvalidValueError, TaskError
 from workflow_manager.workers.activity import ActivityWorker
-from workflow_manager.workers.activity_client import MAX_CAUSE, MAX_ERROR, Answers, cut
+from workflow_manager.workers.activity_client import Answers
 from workflow_manager.workers.activity_command import CommandActivity
 from workflow_manager.workers.activity_errors import ActivityError
 from workflow_manager.workers.activity_functions import FunctionActivity

@@ -19,6 +19,7 @@ import pytest
 
 from workflow_manager.asl import StateMachine
 from workflow_manager.asl.resources import parse_resource
+from workflow_manager.callables import MAX_CAUSE, error_and_cause
 from workflow_manager.engine import NO_LIMITS
 from workflow_manager.exceptions import (
     InvalidValueError,
@@ -31,7 +32,7 @@ from workflow_manager.exceptions import (
 from workflow_manager.history import HistoryEvent, HistoryEventType
 from workflow_manager.managers.context import TaskContext
 from workflow_manager.managers.event_loop import EventLoopThread
-from workflow_manager.managers.functions import MAX_CAUSE, error_and_cause, function
+from workflow_manager.managers.functions import function
 from workflow_manager.managers.local import LocalWorkflowManager
 from workflow_manager.managers.pool import WorkerPool
 from workflow_manager.managers.resources import names

@@ -18,8 +18,8 @@ from typing import IO
 import attrs
 
 from workflow_manager.asl.values import JSON, dumps, loads
+from workflow_manager.callables import MAX_CAUSE, MAX_ERROR
 from workflow_manager.exceptions import TaskError
-from workflow_manager.managers.functions import MAX_CAUSE, MAX_ERROR
 
 _LONGEST_LINE = 4 * 1024 * 1024  # bytes of standard output that are looked at for its last line
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL

@@ -18,6 +18,7 @@ import attrs
 
 from workflow_manager.asl.resources import IntegrationPattern
 from workflow_manager.asl.values import JSON, check_json
+from workflow_manager.callables import error_and_cause
 from workflow_manager.engine.pending import PendingTask
 from workflow_manager.engine.reports import Report, TaskFailed, TaskHeartbeat, TaskStarted, TaskSubmitted, TaskSucceeded
 from workflow_manager.exceptions import InvalidValueError, UnknownResourceError
@@ -27,7 +28,7 @@ from workflow_manager.managers.aws_follow import Followers, Job, stop_now
 from workflow_manager.managers.commands import Command, CommandRun
 from workflow_manager.managers.context import TaskContext
 from workflow_manager.managers.event_loop import EventLoopThread
-from workflow_manager.managers.functions import Function, error_and_cause
+from workflow_manager.managers.functions import Function
 from workflow_manager.managers.local_runs import Gate, Run, Stage
 from workflow_manager.managers.pool import WorkerPool
 from workflow_manager.managers.resources import Resources

@@ -13,13 +13,12 @@ from typing import Any, Protocol
 
 import attrs
 
+from workflow_manager.callables import MAX_CAUSE, MAX_ERROR, cut
+
 logger = logging.getLogger("workflow_manager")
 
-MAX_ERROR, MAX_CAUSE = 256, 32_768
-"""The longest ``error`` and ``cause``, in characters."""
 MAX_OUTPUT = 262_144
 """The longest output, in bytes of UTF-8."""
-TRUNCATED = "[truncated]"
 
 _GONE = frozenset({"TaskDoesNotExist", "TaskTimedOut", "InvalidToken"})
 _THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "KmsThrottlingException"})
@@ -107,10 +106,3 @@ class Answers:
             else:
                 return True
         return True
-
-
-def cut(text: str | None, length: int) -> str | None:
-    """*text*, its end replaced by ``[truncated]`` where it is longer than *length* characters."""
-    if text is None or len(text) <= length:
-        return text
-    return text[: length - len(TRUNCATED)] + TRUNCATED

@@ -21,8 +21,8 @@ from typing import IO
 import attrs
 
 from workflow_manager.asl.values import JSON, dumps, loads
+from workflow_manager.callables import MAX_CAUSE, TRUNCATED
 from workflow_manager.exceptions import TaskError
-from workflow_manager.workers.activity_client import MAX_CAUSE, TRUNCATED
 from workflow_manager.workers.activity_errors import ActivityError
 from workflow_manager.workers.activity_functions import EXECUTION_NAME, checked_output, with_execution_name
 

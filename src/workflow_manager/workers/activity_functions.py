@@ -1,25 +1,23 @@
-"""Python functions as activities: how one is called, and what its answer and its exceptions mean to AWS."""
+"""Python functions as activities: how one is called, and what its answer means to AWS."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
 import threading
-import traceback
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, cast
 
 import attrs
 
 from workflow_manager.asl.values import JSON, check_json, dumps, loads
+from workflow_manager.callables import arity
 from workflow_manager.exceptions import InvalidValueError, TaskError
-from workflow_manager.workers.activity_client import MAX_CAUSE, MAX_OUTPUT, TRUNCATED
+from workflow_manager.workers.activity_client import MAX_OUTPUT
 from workflow_manager.workers.activity_errors import ActivityError
 
 EXECUTION_NAME = "_EXECUTION_NAME"
 """The field of a task's input that holds the id of its workflow."""
-
-_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 class ActivityContext:
@@ -83,7 +81,7 @@ class FunctionRun:
         return checked_output(dumps(with_execution_name(output, name)))
 
     def _answer(self, input: JSON) -> object:
-        arguments = (input, self._context)[: _arity(self._call)]
+        arguments = (input, self._context)[: arity(self._call, ActivityContext)]
         answer = self._call(*arguments)
         return asyncio.run(cast("Coroutine[Any, Any, object]", answer)) if inspect.iscoroutine(answer) else answer
 
@@ -113,37 +111,3 @@ def checked_output(text: str) -> str:
     if size > MAX_OUTPUT:
         raise TaskError("States.DataLimitExceeded", f"the output is {size:,} bytes long; AWS takes {MAX_OUTPUT:,}")
     return text
-
-
-def _arity(call: Callable[..., object]) -> int:
-    try:
-        parameters = list(inspect.signature(call).parameters.values())
-    except (TypeError, ValueError):  # some built-in functions tell nothing
-        return 1
-    positional = [parameter for parameter in parameters if parameter.kind in _POSITIONAL]
-    if len(positional) >= 2 and _is_context(positional[1]):
-        return 2
-    takes_any = any(parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in parameters)
-    return 1 if positional or takes_any else 0
-
-
-def _is_context(parameter: inspect.Parameter) -> bool:
-    annotated = parameter.annotation in (ActivityContext, "ActivityContext")
-    return annotated or parameter.name == "context" or parameter.default is inspect.Parameter.empty
-
-
-def error_and_cause(problem: BaseException) -> tuple[str | None, str | None]:
-    """
-    The error name and cause of what a task raised.
-
-    A :class:`TaskError` says so itself.  Any other exception's error is the name of its class, the cause its message,
-    then the end of its traceback.
-    """
-    if isinstance(problem, TaskError):
-        return problem.error, problem.cause
-    message = str(problem)[: MAX_CAUSE // 2]
-    trace = "".join(traceback.format_exception(problem, limit=-20)).rstrip()
-    room = MAX_CAUSE - len(message) - len(TRUNCATED) - 2
-    if len(trace) > room:
-        trace = TRUNCATED + trace[-room:]
-    return type(problem).__name__, f"{message}\n\n{trace}" if message else trace

@@ -6,9 +6,9 @@ import logging
 import threading
 from typing import Protocol
 
+from workflow_manager.callables import error_and_cause
 from workflow_manager.workers.activity_client import Answers, passes
 from workflow_manager.workers.activity_errors import ActivityError
-from workflow_manager.workers.activity_functions import error_and_cause
 
 logger = logging.getLogger("workflow_manager")
 

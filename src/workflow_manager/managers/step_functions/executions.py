@@ -16,9 +16,9 @@ from typing import Any
 import attrs
 
 from workflow_manager.asl.values import JSON, loads
+from workflow_manager.callables import MAX_CAUSE, cut
 from workflow_manager.exceptions import ConflictError
 from workflow_manager.managers.step_functions.client import Calls, Doubt, Response, code_of
-from workflow_manager.managers.step_functions.limits import MAX_CAUSE
 from workflow_manager.managers.step_functions.names import Place
 from workflow_manager.managers.step_functions.sameness import is_same
 from workflow_manager.managers.step_functions.standing import STATUS
@@ -30,7 +30,6 @@ NO_MACHINE = ("StateMachineDoesNotExist", "StateMachineDeleting")
 """The machine is gone, or going: nothing can be started on it."""
 _EXISTS = "ExecutionAlreadyExists"
 _NOT_REDRIVABLE = ("ExecutionNotRedrivable", "ValidationException", NO_EXECUTION)
-_TRUNCATED = "[truncated]"
 _LOOKS = 4  # at what may have been started: AWS shows it with a short delay
 
 
@@ -111,7 +110,7 @@ class Executions:
     def stop(self, arn: str, reason: str) -> bool:
         """Stop an execution; ``False`` if AWS knows none.  One that has ended stays as it is."""
         try:
-            self.calls.make("stop_execution", executionArn=arn, cause=_cut(reason, MAX_CAUSE))
+            self.calls.make("stop_execution", executionArn=arn, cause=cut(reason, MAX_CAUSE))
         except Exception as error:
             if code_of(error) == NO_EXECUTION:
                 return False
@@ -161,7 +160,3 @@ def output_of(described: Mapping[str, Any]) -> JSON:
 
 def _says_the_same(text: str, other: str) -> bool:
     return text == other or is_same(loads(text), loads(other))
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - len(_TRUNCATED)] + _TRUNCATED

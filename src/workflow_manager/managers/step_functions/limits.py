@@ -15,8 +15,6 @@ MAX_DEFINITION = 1_048_576
 """The longest definition, in bytes of UTF-8."""
 _MAX_REQUEST = 1_000_000
 """Somewhat less than the longest request, 1 MB with its headers, in bytes."""
-MAX_CAUSE = 32_768
-"""The longest cause of a stop, in characters."""
 
 
 def execution_input(input: JSON, workflow_id: str) -> str:
