@@ -19,7 +19,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from sfn_activities import Activities, serving
-from workflow_manager.callables import MAX_CAUSE, MAX_ERROR, cut
+from workflow_manager.callables import MAX_CAUSE
 from workflow_manager.exceptions import InvalidValueError, TaskError
 from workflow_manager.workers.activity import ActivityWorker
 from workflow_manager.workers.activity_client import Answers
@@ -134,14 +134,6 @@ def test_flaw_a_panic_is_a_failure_at_once_e3(activities):
 def test_an_output_that_aws_would_refuse_is_a_failure(activities, answer, error):
     """What is not JSON, or longer than 256 KiB, is not sent as an output."""
     assert failure_of(activities, lambda input: answer, {})[0] == error
-
-
-def test_error_and_cause_are_cut_to_what_aws_takes():
-    """At most 256 and 32,768 characters, the end replaced by a mark."""
-    assert cut("x" * MAX_ERROR, MAX_ERROR) == "x" * MAX_ERROR
-    long = cut("x" * (MAX_CAUSE + 1), MAX_CAUSE)
-    assert long is not None
-    assert (len(long), long[-11:]) == (MAX_CAUSE, "[truncated]")
 
 
 # Heartbeats, trouble, many tasks
