@@ -7,9 +7,8 @@ import secrets
 import threading
 import uuid
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
 
 import attrs
 
@@ -29,7 +28,6 @@ from workflow_manager.models import (
     Workflow,
     WorkflowDefinition,
     WorkflowQuery,
-    WorkflowStatus,
     changed,
 )
 from workflow_manager.protocols import Lease, Snapshot
@@ -40,10 +38,8 @@ from workflow_manager.stores.isolation import (
     isolated_workflow,
 )
 from workflow_manager.stores.memory_events import KeptEvent, event_of, kept_events
+from workflow_manager.stores.memory_listings import Key, Listings
 from workflow_manager.stores.paging import PageTokens, asked_of, asked_of_query, check_limit
-
-_Key: TypeAlias = tuple[datetime, str]
-"""The place of a workflow in every listing: when it was created, and its id."""
 
 
 def _now() -> datetime:
@@ -60,44 +56,8 @@ class _Entry:
     snapshot: Snapshot | None = None
 
     @property
-    def key(self) -> _Key:
+    def key(self) -> Key:
         return self.kept.created_at, self.kept.id
-
-
-class _Listings:
-    """Sorted keys of all workflows, by definition name, by status and by both, so that a page costs what it shows."""
-
-    def __init__(self) -> None:
-        self._keys: dict[tuple[str | None, WorkflowStatus | None], list[_Key]] = {}
-
-    def add(self, workflow: Workflow) -> None:
-        for listing in self._listings_of(workflow):
-            insort(self._keys.setdefault(listing, []), (workflow.created_at, workflow.id))
-
-    def remove(self, workflow: Workflow) -> None:
-        key = (workflow.created_at, workflow.id)
-        for listing in self._listings_of(workflow):
-            keys = self._keys[listing]
-            del keys[bisect_left(keys, key)]
-            if not keys:
-                del self._keys[listing]
-
-    def walk(self, query: WorkflowQuery, place: _Key | None) -> Iterator[_Key]:
-        """The keys that may match *query*, in its order, from behind *place* on."""
-        keys = self._keys.get((query.definition_name, query.status), [])
-        low = 0 if query.created_after is None else bisect_left(keys, (query.created_after, ""))
-        high = len(keys) if query.created_before is None else bisect_left(keys, (query.created_before, ""))
-        if place is not None and query.oldest_first:
-            low = max(low, bisect_right(keys, place))
-        elif place is not None:
-            high = min(high, bisect_left(keys, place))
-        indexes = range(low, high)
-        return (keys[index] for index in (indexes if query.oldest_first else reversed(indexes)))
-
-    @staticmethod
-    def _listings_of(workflow: Workflow) -> tuple[tuple[str | None, WorkflowStatus | None], ...]:
-        name, status = workflow.workflow_definition.name, workflow.status
-        return (None, None), (name, None), (None, status), (name, status)
 
 
 class MemoryStore:
@@ -123,7 +83,7 @@ class MemoryStore:
         self._resources: dict[tuple[str, str], StateResource] = {}  # by namespace and name
         self._resource_keys: list[tuple[str, str]] = []  # sorted
         self._entries: dict[str, _Entry] = {}
-        self._listings = _Listings()
+        self._listings = Listings()
         self._pending: dict[str, None] = {}  # the least recently touched first
         self._leases: dict[str, Lease] = {}
 
@@ -242,7 +202,7 @@ class MemoryStore:
             saved = changed(workflow, revision=revision)
             if entry is None:
                 entry = self._entries[workflow.id] = _Entry(kept, None, [])
-            self._relist(before, kept)
+            self._listings.put(before, kept)
             entry.kept = kept
             if kept.status.is_final:
                 entry.given = entry.snapshot = None
@@ -258,13 +218,6 @@ class MemoryStore:
             raise ConflictError("workflow", workflow.id, workflow.revision)
         if kept is not None and kept.status.is_final and workflow.status != kept.status:
             raise WorkflowStatusError(f"saving it as {workflow.status.value}", workflow.id, kept.status.value)
-
-    def _relist(self, before: Workflow | None, kept: Workflow) -> None:
-        if before is None:
-            self._listings.add(kept)
-        elif _listed_under(before) != _listed_under(kept):
-            self._listings.remove(before)
-            self._listings.add(kept)
 
     def _touch(self, kept: Workflow) -> None:
         self._pending.pop(kept.id, None)
@@ -389,10 +342,6 @@ class MemoryStore:
         return None if kept is None else attrs.evolve(kept, value=copy_json(kept.value))
 
 
-def _listed_under(workflow: Workflow) -> tuple[object, ...]:
-    return workflow.created_at, workflow.status, workflow.workflow_definition.name
-
-
 def _shown(workflow: Workflow, query: WorkflowQuery) -> Workflow:
     return copied_workflow(workflow.summary() if query.summary_only else workflow)
 
@@ -404,6 +353,6 @@ def _pair(place: JSON) -> tuple[str, str]:
     raise PageTokenError("it names no place")
 
 
-def _key(place: JSON) -> _Key:
+def _key(place: JSON) -> Key:
     created_at, workflow_id = _pair(place)
     return datetime.fromisoformat(created_at), workflow_id
