@@ -4,7 +4,8 @@ What the service costs over its store.   bench_service.py WHAT [N] [CLIENTS]
 On one SQLite file: ``floor-start``: saving a new workflow with its first events, by the store alone; ``start``:
 starting one by name; ``floor-get``: reading a stored workflow; ``get``: asking for one, refreshed; ``poll``: rounds of
 ``update_pending`` over N workflows that never change.  CLIENTS threads ask at once.  The line has the median and the
-99th percentile in milliseconds and the number of errors.  The file is made where TMPDIR says.
+99th percentile in milliseconds and the number of errors; if there is one, the bench fails.  The file is made where
+TMPDIR says.
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ def run(workload: str, n: int, clients: int, operation: Callable[[int], object])
         line["median_ms"] = round(1e3 * statistics.median(taken), 3)
         line["p99_ms"] = round(1e3 * sorted(taken)[int(0.99 * (len(taken) - 1))], 3)
         line["errors"] = len(errors)
+    if errors:
+        raise SystemExit(f"{len(errors)} errors, the first: {errors[0]!r}")
 
 
 def saved(store: wm.Store, definition: wm.WorkflowDefinition, number: int) -> wm.Workflow:
@@ -78,7 +81,11 @@ def saved(store: wm.Store, definition: wm.WorkflowDefinition, number: int) -> wm
 
 
 def main(what: str, n: int, clients: int) -> None:
-    store = wm.SQLiteStore(Path(tempfile.mkdtemp()) / "service.db")
+    with tempfile.TemporaryDirectory() as folder, wm.SQLiteStore(Path(folder) / "service.db") as store:
+        bench(store, what, n, clients)
+
+
+def bench(store: wm.Store, what: str, n: int, clients: int) -> None:
     service = wm.WorkflowService(store, EngineWorkflowManager(store, Idle(), name="bench"))
     definition = service.create_workflow_definition(
         wm.WorkflowDefinition(name="rest", state_machine=MACHINE, manager="bench")

@@ -4,15 +4,17 @@ Runs all benches beside one another and prints the table of README.md.
     python benchmarks/run.py [--moto PYTHON] [--dbos PYTHON] [--rounds N] [--only TEXT] [--json FILE] [--write]
 
 ``--moto`` and ``--dbos`` name interpreters of environments in which these peers are installed (or the environment
-variables BENCH_MOTO and BENCH_DBOS do); without them their columns stay empty.  Every figure is the median of
-``--rounds`` fresh processes; a round runs every measurement once, so that whatever else the machine does meets all
-alike.  ``--write`` puts the table into README.md, ``--json`` keeps every single line.
+variables BENCH_MOTO and BENCH_DBOS do); without them their columns stay empty, as do the rows of the HTTP example where
+FastAPI is not installed.  Every figure is the median of ``--rounds`` fresh processes; a round runs every measurement
+once, so that whatever else the machine does meets all alike.  ``--write`` puts the table into README.md, ``--json``
+keeps every single line.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
+import importlib.util
 import json
 import os
 import platform
@@ -69,6 +71,13 @@ def rate(name: str) -> Figure:
     return Figure(name, lambda line: line["rate"], _rate)
 
 
+def served(name: str, what: str) -> tuple[Figure, Figure]:
+    """What 32 clients get at once: how many in a second, and how long one in a hundred waits at least."""
+    return rate(f"{name}, 32 at once: per second"), Figure(
+        f"… {what}: ms at the 99th percentile", lambda line: line["p99_ms"], _one
+    )
+
+
 CHAIN_PASS = rate("chain of 1,000 Pass states: states/s")
 CHAIN_TASK = rate("chain of 1,000 Tasks: tasks/s")
 MAP_1K = rate("inline Map, 1,000 items of one Task: items/s")
@@ -96,6 +105,13 @@ LOAD_200 = Figure("… of 190 events, which has no snapshot yet: ms", LOAD.numbe
 LOAD_WHOLE = Figure("… of 20,190 events, from its whole history: ms", lambda line: line["history_ms"], _one)
 TAKE_OVER = rate("workflows of a dead process, taken over and ended: workflows/s")
 KEPT_KB = Figure("… memory kept: KB per finished workflow, after the first 3,000", lambda line: line["kb_each"], _one)
+START_FLOOR = served("saving a new workflow, by the store alone", "saving")
+START = served("starting a workflow through the service", "starting")
+START_HTTP = served("starting a workflow by HTTP", "starting by HTTP")
+STATUS_FLOOR = served("reading a workflow, by the store alone", "reading")
+STATUS = served("a workflow's present status through the service", "status")
+STATUS_HTTP = served("a workflow's present status by HTTP", "status by HTTP")
+PROCESSES = rate("workflows of three remote tasks, 32 processes over one file: workflows/s")
 IMPORT = Figure("import: CPU ms", lambda line: line["import_ms"], _one)
 JSON_STEP = rate("the step, and its payload to JSON text and back: steps/s")
 HAND_OVER = rate("the step in another thread, one at a time: steps/s")
@@ -123,6 +139,13 @@ FIGURES = (
     LOAD,
     LOAD_200,
     LOAD_WHOLE,
+    *START_FLOOR,
+    *START,
+    *START_HTTP,
+    *STATUS_FLOOR,
+    *STATUS,
+    *STATUS_HTTP,
+    PROCESSES,
     IMPORT,
     JSON_STEP,
     HAND_OVER,
@@ -133,7 +156,7 @@ def plan(moto: str | None, dbos: str | None) -> list[Measurement]:
     """All measurements that can be made with the interpreters given."""
 
     def ours(script: str, *figures: Figure) -> Measurement:
-        on_disk = "sqlite" in script or "durable" in script
+        on_disk = any(word in script for word in ("sqlite", "durable", "service", "http", "processes"))
         return Measurement(OURS_SQLITE if on_disk else OURS, (sys.executable, *script.split()), figures)
 
     def floor(workload: str, *figures: Figure) -> Measurement:
@@ -163,6 +186,11 @@ def plan(moto: str | None, dbos: str | None) -> list[Measurement]:
         ours("bench_durable.py load 190", LOAD_200),
         ours("bench_durable.py take-over 500", TAKE_OVER),
         ours("bench_durable.py memory 3000", KEPT_KB),
+        ours("bench_service.py floor-start 3000 32", *START_FLOOR),
+        ours("bench_service.py start 3000 32", *START),
+        ours("bench_service.py floor-get 10000 32", *STATUS_FLOOR),
+        ours("bench_service.py get 10000 32", *STATUS),
+        ours("bench_processes.py 32 500", PROCESSES),
         Measurement(PYTHON, (sys.executable, "bench_sqlite.py", "floor", "FULL"), (COMMIT,)),
         Measurement(PYTHON, (sys.executable, "bench_sqlite.py", "floor", "NORMAL"), (COMMIT_NORMAL,)),
         ours("bench_import.py workflow_manager", IMPORT),
@@ -172,6 +200,11 @@ def plan(moto: str | None, dbos: str | None) -> list[Measurement]:
         floor("hand-over", HAND_OVER),
         floor("fan-out", FAN_OUT),
     ]
+    if all(map(importlib.util.find_spec, ("fastapi", "uvicorn"))):
+        made += [
+            ours("bench_http.py start 3000 32", *START_HTTP),
+            ours("bench_http.py get 3000 32", *STATUS_HTTP),
+        ]
     if moto:
         made += [
             peer(MOTO, moto, "chain-pass", CHAIN_PASS),

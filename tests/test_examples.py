@@ -46,6 +46,11 @@ def test_every_example_runs_from_anywhere(program: Path, tmp_path: Path):
         "bench_floor.py fan-out",
         "bench_language.py map-jsonata 5",
         "bench_step_functions.py jobs 50",
+        "bench_service.py start 20 4",
+        "bench_service.py get 20 4",
+        "bench_http.py start 20 4",
+        "bench_http.py get 20 4",
+        "bench_processes.py 2 5",
     ],
 )
 def test_every_bench_measures(bench: str, tmp_path: Path):
