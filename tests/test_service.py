@@ -28,7 +28,6 @@ from workflow_manager import (
     StateMachine,
     StateResource,
     TaskError,
-    UnknownResourceError,
     WaitTimeoutError,
     WorkflowDefinition,
     WorkflowQuery,
@@ -40,7 +39,6 @@ from workflow_manager import (
 )
 from workflow_manager.engine.reports import TaskSubmitted, TaskSucceeded
 from workflow_manager.managers.base import EngineWorkflowManager
-from workflow_manager.service import StartLimits
 from workflow_manager.service.bulk import run
 
 
@@ -167,163 +165,6 @@ def test_a_key_belongs_to_its_input(service):
         with pytest.raises(ConflictError, match="idempotency key 'k'"):
             service.start_workflow("quick", other, idempotency_key="k")
     assert len(service.list_workflows()) == 1
-
-
-# ---------------------------------------------------------------- limits
-
-
-@pytest.fixture(params=[False, True], ids=["memory", "file"])
-def limited(request, tmp_path: Path):
-    """A service that lets two of ``gated`` and three of the queue ``narrow`` be active; tasks wait at a gate."""
-    store = SQLiteStore(tmp_path / "w.db") if request.param else MemoryStore()
-    gates: dict[int, threading.Event] = {n: threading.Event() for n in range(12)}
-    begun: list[int] = []
-
-    def gated(value: Any) -> Any:
-        begun.append(value["n"])
-        gates[value["n"]].wait(30)
-        return value
-
-    with LocalWorkflowManager(store, {"gated": gated, "echo": lambda value: value}) as manager:
-        limits = StartLimits(definitions={"gated": 2}, queues={"narrow": 3})
-        service = WorkflowService(store, manager, limits=limits)
-        service.create_workflow_definition(
-            WorkflowDefinition(name="gated", state_machine=machine({"A": task("gated")}))
-        )
-        service.create_workflow_definition(SLOW)
-        yield service, gates, begun
-        for gate in gates.values():
-            gate.set()
-
-
-def test_those_beyond_a_limit_start_in_order(limited):
-    """Two begin, the others are queued and begin one by one, the oldest first, as those before them end."""
-    service, gates, begun = limited
-    turns: list[int] = []
-
-    @service.manager.on_event
-    def hear(workflow: Any, event: Any) -> None:
-        if event.type == "ExecutionStarted":
-            turns.append(workflow.input["n"])
-
-    started = [service.start_workflow("gated", {"n": n}, tags={"x": "y"}) for n in range(6)]
-    assert [workflow.status.value for workflow in started] == ["running"] * 2 + ["queued"] * 4
-    for n in range(6):
-        gates[n].set()
-        ended = service.wait(started[n].id, 20)
-        assert (ended.status, ended.output, ended.id) == (WorkflowStatus.SUCCEEDED, {"n": n}, started[n].id)
-        assert (dict(ended.tags), ended.workflow_definition.manager) == ({"x": "y"}, "local")
-        service.update_pending()
-    assert turns == sorted(begun) == list(range(6))
-
-
-def test_a_queue_has_a_limit_of_its_own(limited):
-    """A workflow needs room in both; one that is held keeps none of another definition waiting."""
-    service, _, _ = limited
-    gated = [service.start_workflow("gated", {"n": n}, queue="narrow") for n in range(3)]
-    slow = [service.start_workflow("slow", queue="narrow") for _ in range(2)]
-    free = service.start_workflow("slow")
-    shown = [service.get_workflow(workflow.id).status.value for workflow in [*gated, *slow, free]]
-    assert shown == ["running", "running", "queued", "running", "queued", "running"]
-    service.cancel_workflow(slow[0].id, reason="make room")
-    shown = [service.get_workflow(workflow.id).status.value for workflow in [*gated, *slow]]
-    assert shown == ["running", "running", "queued", "cancelled", "running"]
-
-
-def test_who_is_held_can_be_cancelled_and_nothing_else(limited):
-    """It never starts then; until then it is active, and neither resumed, resolved nor deleted; its key is taken."""
-    service, gates, begun = limited
-    for n in range(2):
-        service.start_workflow("gated", {"n": n})
-    held = service.start_workflow("gated", {"n": 2}, idempotency_key="k")
-    assert service.start_workflow("gated", {"n": 2}, idempotency_key="k").id == held.id
-    with pytest.raises(ConflictError):
-        service.start_workflow("gated", {"n": 3}, idempotency_key="k")
-    for refused in (service.resume_workflow, service.resolve_workflow, service.delete_workflow):
-        with pytest.raises(WorkflowStatusError):
-            refused(held.id)
-    with pytest.raises(WaitTimeoutError):
-        service.wait(held.id, 0.2)
-    assert held.id not in {workflow.id for workflow in service.update_pending().workflows}
-    cancelled = service.cancel_workflow(held.id, reason="too long")
-    assert (cancelled.status, cancelled.status_reason) == (WorkflowStatus.CANCELLED, "too long")
-    gates[0].set()
-    gates[1].set()
-    while any(not found.status.is_final for found in service.iterate_workflows()):
-        service.update_pending()
-    assert sorted(begun) == [0, 1]
-
-
-def test_a_key_means_the_same_with_and_without_limits(limited):
-    """Whether a start passes the gate or goes straight to the manager, one key is one workflow."""
-    service, _, _ = limited
-    straight = WorkflowService(service.store, service.manager)
-    first = straight.start_workflow("gated", {"n": 0}, idempotency_key="k")
-    assert service.start_workflow("gated", {"n": 0}, idempotency_key="k").id == first.id
-    second = service.start_workflow("gated", {"n": 1}, idempotency_key="l")
-    assert straight.start_workflow("gated", {"n": 1}, idempotency_key="l").id == second.id
-
-
-def test_a_limit_holds_for_many_at_once(limited):
-    """However many threads start and look, no more than two are at work, and all end."""
-    service, gates, begun = limited
-    most: list[int] = []
-    for gate in gates.values():
-        gate.set()
-
-    def start(n: int) -> Any:
-        workflow = service.start_workflow("gated", {"n": n})
-        most.append(sum(1 for _ in service.iterate_workflows(WorkflowQuery(status=WorkflowStatus.RUNNING))))
-        return service.wait(workflow.id, 30).status
-
-    with ThreadPoolExecutor(12) as pool:
-        assert set(pool.map(start, range(12))) == {WorkflowStatus.SUCCEEDED}
-    assert max(most) <= 2
-    assert sorted(begun) == list(range(12))
-
-
-def test_what_cannot_run_is_not_held(limited):
-    """A resource that is not there is refused at once, as is a limit that is none."""
-    service, _, _ = limited
-    lost = WorkflowDefinition(name="lost", state_machine=machine({"A": task("nowhere")}))
-    service.create_workflow_definition(lost)
-    with pytest.raises(UnknownResourceError):
-        service.start_workflow("lost", queue="narrow")
-    assert len(service.list_workflows()) == 0
-    for limits in ({"d": 0}, {"d": True}, {"d": 1.5}):
-        with pytest.raises(InvalidValueError):
-            StartLimits(definitions=limits)
-
-
-def test_only_the_engines_managers_can_hold():
-    """A workflow of a manager that could not start it later is refused."""
-    store, manager = MemoryStore(), LocalWorkflowManager(MemoryStore())
-
-    class Other:
-        name = "local"
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(manager, name)
-
-    service = WorkflowService(store, Other(), limits=StartLimits(definitions={"slow": 1}))
-    service.create_workflow_definition(SLOW)
-    with pytest.raises(InvalidValueError, match="cannot start a workflow that was held"):
-        service.start_workflow("slow")
-
-
-def test_who_awaits_may_be_held(limited):
-    """The async face waits for a held workflow's turn and end."""
-    service, gates, _ = limited
-    for gate in gates.values():
-        gate.set()
-
-    async def use() -> None:
-        async with AsyncWorkflowService(service, threads=4) as desk:
-            started = [await desk.start_workflow("gated", {"n": n}) for n in range(6)]
-            ended = await asyncio.gather(*(desk.wait(workflow.id, 30) for workflow in started))
-            assert [workflow.output for workflow in ended] == [{"n": n} for n in range(6)]
-
-    asyncio.run(use())
 
 
 # ---------------------------------------------------------------- one workflow

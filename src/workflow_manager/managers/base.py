@@ -31,7 +31,7 @@ from workflow_manager.managers.admission import Admission, Need
 from workflow_manager.managers.driver import Driver
 from workflow_manager.managers.job_cache import JobCache
 from workflow_manager.managers.live import Listener
-from workflow_manager.managers.resume import default_start, latest_input
+from workflow_manager.managers.resume import default_start, latest_input, link
 from workflow_manager.managers.standing import machine_of
 from workflow_manager.models import Workflow, WorkflowDefinition, WorkflowStatus, changed
 from workflow_manager.protocols import Store, TaskRunner
@@ -39,8 +39,12 @@ from workflow_manager.protocols import Store, TaskRunner
 logger = logging.getLogger("workflow_manager")
 
 _KEYS = uuid.UUID("6f1d2c2e-9a53-5c0e-8b8e-0f6a3b1f7d42")  # the namespace of ids that are made from idempotency keys
-_LINK_TRIES = 100
 _TOKEN = re.compile(r"[^.].*\.\d+\.\d+", re.ASCII | re.DOTALL)  # as the engine makes them
+
+
+def _id_of(name: str, idempotency_key: str | None) -> str:
+    """The id of a new workflow of the definition *name*; one key means one workflow."""
+    return str(uuid.uuid4() if idempotency_key is None else uuid.uuid5(_KEYS, f"{name}\n{idempotency_key}"))
 
 
 def utc_now() -> datetime:
@@ -110,18 +114,38 @@ class EngineWorkflowManager:
     ) -> Workflow:
         """See :meth:`workflow_manager.protocols.WorkflowManager.create_workflow`; nothing is stored when it raises."""
         self._check_open()
-        workflow_id = str(uuid.uuid4())
-        if idempotency_key is not None:
-            workflow_id = str(uuid.uuid5(_KEYS, f"{definition.name}\n{idempotency_key}"))
-            known = self._known(workflow_id)
-            if known is not None:
-                return known
+        known = None if idempotency_key is None else self._known(_id_of(definition.name, idempotency_key))
+        if known is not None:
+            return known
+        workflow = self.new_workflow(
+            definition, input, namespace=namespace, queue=queue, tags=tags, idempotency_key=idempotency_key
+        )
+        try:
+            return self._begin(workflow)
+        except ConflictError:
+            known = self._known(workflow.id)
+            if idempotency_key is None or known is None:
+                raise
+            return known
+
+    def new_workflow(
+        self,
+        definition: WorkflowDefinition,
+        input: JSON,
+        *,
+        namespace: str = "",
+        queue: str = "default",
+        tags: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Workflow:
+        """See :meth:`workflow_manager.managers.later.StartsLater.new_workflow`."""
+        self._check_open()
         self._admit(definition.state_machine, namespace)
         if definition.manager != self.name:  # whoever reads the workflow must find the manager that runs it
             definition = attrs.evolve(definition, manager=self.name)
         now = self._clock()
         workflow = Workflow(
-            id=workflow_id,
+            id=_id_of(definition.name, idempotency_key),
             workflow_definition=definition,
             created_at=now,
             last_updated=now,
@@ -131,13 +155,22 @@ class EngineWorkflowManager:
             tags={**definition.default_tags, **(tags or {})},
             idempotency_key=idempotency_key or "",
         )
-        try:
-            return self._begin(workflow)
-        except ConflictError:
-            known = self._known(workflow_id)
-            if idempotency_key is None or known is None:
-                raise
-            return known
+        return self._ready(workflow)
+
+    def begin_workflow(self, workflow: Workflow) -> Workflow:
+        """
+        See :meth:`workflow_manager.managers.later.StartsLater.begin_workflow`.
+
+        Raises:
+            UnknownResourceError: it needs a resource that this manager, unlike the one that made it, does not have.
+        """
+        self._check_open()
+        self._admit(machine_of(workflow), workflow.namespace)
+        return self._begin(workflow)
+
+    def _ready(self, workflow: Workflow) -> Workflow:
+        """*workflow*, which is new, as it is to be stored; a subclass that asks more of it says so here."""
+        return workflow
 
     def _begin(self, workflow: Workflow) -> Workflow:
         logger.info("workflow %s: starting %s", workflow.id, workflow.workflow_definition.name)
@@ -176,6 +209,12 @@ class EngineWorkflowManager:
         Raises:
             WorkflowStatusError: also when a retry of it, or of one of its retries, is still going.
         """
+        retry = self._begin(self.new_retry(workflow, start_at=start_at, input=input))
+        link(self.store, workflow.id, retry.id)
+        return retry
+
+    def new_retry(self, workflow: Workflow, *, start_at: str | None = None, input: JSON | Absent = ABSENT) -> Workflow:
+        """See :meth:`workflow_manager.managers.later.StartsLater.new_retry`."""
         self._check_open()
         original = self.store.get_workflow(workflow.id)
         self._check_done(original)
@@ -199,9 +238,7 @@ class EngineWorkflowManager:
             start_at="" if start == machine.start_at else start,
         )
         self._admit(machine_of(retry), original.namespace)
-        retry = self._begin(retry)
-        self._link(original, retry.id)
-        return retry
+        return self._ready(retry)
 
     def _check_done(self, workflow: Workflow) -> None:
         """Refuse while *workflow* or any of those that retry it, and so on, is still going."""
@@ -215,17 +252,6 @@ class EngineWorkflowManager:
                 if known is not None:
                     seen.add(retry_id)
                     pending.append(known)
-
-    def _link(self, original: Workflow, retry_id: str) -> None:
-        for _ in range(_LINK_TRIES):
-            if retry_id in original.retries:
-                return
-            try:
-                self.store.save_workflow(attrs.evolve(original, retries=(*original.retries, retry_id)))
-                return
-            except ConflictError:
-                original = self.store.get_workflow(original.id)
-        raise ConflictError("workflow", original.id, original.revision)
 
     # Ending
 

@@ -99,10 +99,10 @@ class Driver:
 
     def begin(self, workflow: Workflow) -> Workflow:
         """
-        Start a workflow that is not stored yet, and return it as committed with its first turn.
+        Start a workflow that is not stored yet, or only as a record, and return it as committed with its first turn.
 
         Raises:
-            ConflictError: there is a workflow of that id.
+            ConflictError: it is stored at another revision.
         """
         live = Live(workflow.id, adopt=True)
         live.execution = self._started(workflow)
@@ -354,7 +354,7 @@ class Driver:
         if not events:
             return workflow
         turned = advanced(workflow, execution.outcome, events[-1].timestamp)
-        is_first = workflow.revision == 0 and not turned.status.is_final
+        is_first = live.workflow is None and not turned.status.is_final
         saved = (self.first_saved if is_first else self._store.save_workflow)(turned, events)
         live.workflow = saved
         if self._snapshots is not None:

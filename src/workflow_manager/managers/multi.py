@@ -12,6 +12,7 @@ from typing import Protocol, Self, runtime_checkable
 from workflow_manager.asl.machine import ABSENT, Absent
 from workflow_manager.asl.values import JSON
 from workflow_manager.exceptions import InvalidValueError, NotFoundError
+from workflow_manager.managers.later import StartsLater
 from workflow_manager.models import Workflow, WorkflowDefinition
 from workflow_manager.protocols import WorkflowManager
 
@@ -97,6 +98,36 @@ class MultiWorkflowManager:
         return self._named(definition.manager).create_workflow(
             definition, input, namespace=namespace, queue=queue, tags=tags, idempotency_key=idempotency_key
         )
+
+    def new_workflow(
+        self,
+        definition: WorkflowDefinition,
+        input: JSON,
+        *,
+        namespace: str = "",
+        queue: str = "default",
+        tags: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Workflow:
+        """See :meth:`workflow_manager.managers.later.StartsLater.new_workflow`."""
+        return self._starter(definition.manager).new_workflow(
+            definition, input, namespace=namespace, queue=queue, tags=tags, idempotency_key=idempotency_key
+        )
+
+    def new_retry(self, workflow: Workflow, *, start_at: str | None = None, input: JSON | Absent = ABSENT) -> Workflow:
+        """See :meth:`workflow_manager.managers.later.StartsLater.new_retry`."""
+        starter = self._starter(workflow.workflow_definition.manager)
+        return starter.new_retry(workflow, start_at=start_at, input=input)
+
+    def begin_workflow(self, workflow: Workflow) -> Workflow:
+        """See :meth:`workflow_manager.managers.later.StartsLater.begin_workflow`."""
+        return self._starter(workflow.workflow_definition.manager).begin_workflow(workflow)
+
+    def _starter(self, name: str) -> StartsLater:
+        manager = self._named(name)
+        if not isinstance(manager, StartsLater):
+            raise InvalidValueError("definition", "/manager", f"manager {name!r} cannot start a workflow later")
+        return manager
 
     def retry_workflow(
         self, workflow: Workflow, *, start_at: str | None = None, input: JSON | Absent = ABSENT

@@ -1,17 +1,21 @@
-"""Where a retry starts, and with what: told from the history of the workflow that it retries."""
+"""Where a retry starts, and with what, told from the history of what it retries; how the two are linked."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import attrs
+
 from workflow_manager.asl.machine import FailState
 from workflow_manager.asl.values import JSON
-from workflow_manager.exceptions import InvalidValueError
+from workflow_manager.exceptions import ConflictError, InvalidValueError
 from workflow_manager.history import HistoryEvent
 from workflow_manager.jobs import jobs_from_history
 from workflow_manager.managers.standing import machine_of
 from workflow_manager.models import JobStatus, Workflow, WorkflowStatus
+from workflow_manager.protocols import WorkflowStore
 
+_TRIES = 100
 _LOST = (JobStatus.FAILED, JobStatus.ABORTED_BY_USER, JobStatus.ABORTED_DEPS_FAILED)
 
 
@@ -47,6 +51,26 @@ def latest_input(state: str, history: Sequence[HistoryEvent]) -> JSON:
         if _name(event) == state:
             return None if event.details is None else event.details.get("input")
     raise InvalidValueError("retry", "/input", f"state {state!r} was never entered, so an input must be given")
+
+
+def link(store: WorkflowStore, workflow_id: str, retry_id: str) -> None:
+    """
+    Write into a workflow that *retry_id* retries it.
+
+    Raises:
+        NotFoundError: it has been deleted.
+        ConflictError: it changes all the time.
+    """
+    for _ in range(_TRIES):
+        original = store.get_workflow(workflow_id)
+        if retry_id in original.retries:
+            return
+        try:
+            store.save_workflow(attrs.evolve(original, retries=(*original.retries, retry_id)))
+            return
+        except ConflictError:
+            continue
+    raise ConflictError("workflow", workflow_id)
 
 
 def _visits(history: Sequence[HistoryEvent]) -> list[HistoryEvent]:

@@ -22,7 +22,9 @@ from workflow_manager.protocols import Store, WorkflowManager
 from workflow_manager.service import bulk, pending, resume
 from workflow_manager.service.bulk import Progress
 from workflow_manager.service.checks import check, is_same, logged, says_the_same
-from workflow_manager.service.limits import Gate, StartLimits, given_up, is_held
+from workflow_manager.service.gate import Gate
+from workflow_manager.service.ledger import listed, without_ledger
+from workflow_manager.service.limits import StartLimits, given_up, is_held
 from workflow_manager.service.pending import PendingUpdate
 
 _TRIES = 100
@@ -37,10 +39,11 @@ class WorkflowService:
     :class:`workflow_manager.MultiWorkflowManager`.  The leases of :meth:`update_pending` are good for *lease_seconds*
     each, which one update must not take longer than.  *sleep* waits for some seconds, for bulk operations.
 
-    With *limits*, a workflow that there is no room for stays queued, and starts in its turn: when room is seen at the
-    next start, in :meth:`update_pending`, while somebody waits for it here, or when a workflow is seen to end.  Several
-    processes that start at once may together pass a limit by a few.  Only managers over this library's engine (local
-    and Batch are) can start what was held.
+    With *limits*, a workflow that there is no room for stays queued, and starts in its turn, whichever process sees the
+    room: when a manager tells that one has ended (those over this library's engine do), when one is seen to end here,
+    at the next start, or in :meth:`update_pending`.  However many processes start at once, no limit is passed, if all
+    give the same; what was started past them counts once it runs.  To lift all limits give ``StartLimits()``: with
+    ``None`` what is held stays so.  A manager must be a :class:`workflow_manager.managers.later.StartsLater`.
 
     Every method may be called from any thread.  What is raised is of the error tree
     (:class:`workflow_manager.WorkflowManagerError`), but for what an AWS client raises by itself.
@@ -59,7 +62,7 @@ class WorkflowService:
         self.manager = manager
         self._sleep = sleep
         self._poller = pending.Poller(store, manager, lease_seconds, passes=is_held)
-        self._gate = None if limits is None else Gate(store, manager, limits, lease_seconds)
+        self._gate = Gate(store, manager, limits)
 
     # Definitions
 
@@ -188,10 +191,7 @@ class WorkflowService:
         """
         given = {} if isinstance(input, Absent) else check_json(input, "input")
         definition = self.store.get_workflow_definition(name, version)
-        start = self.manager.create_workflow
-        if self._gate is not None and self._gate.limits.limit(name, queue):
-            start = self._gate.start
-        workflow = start(
+        workflow = self._gate.start(
             definition, given, namespace=namespace, queue=queue, tags=tags, idempotency_key=idempotency_key
         )
         if idempotency_key is not None and not is_same(workflow.input, given):
@@ -206,20 +206,19 @@ class WorkflowService:
             NotFoundError: there is none.
         """
         workflow = self.store.get_workflow(workflow_id)
-        if not (refresh or history):
-            return workflow
-        if self._gate is not None and is_held(workflow):
-            self._gate.open()
+        looks = refresh or history
+        if looks and is_held(workflow):
+            self._gate.open(workflow)
             workflow = self.store.get_workflow(workflow_id)
-        if is_held(workflow):
+        if not looks or is_held(workflow):
             return workflow
         update = self.manager.update_workflow_history if history else self.manager.update_workflow_summary
         return self._seen(workflow, update(workflow))
 
     def _seen(self, before: Workflow, after: Workflow) -> Workflow:
         """*after*; if the workflow has ended since *before*, there may be room for another."""
-        if self._gate is not None and after.status.is_final and not before.status.is_final:
-            self._gate.open()
+        if after.status.is_final and not before.status.is_final:
+            self._gate.open(after)
         return after
 
     def read_history(
@@ -247,7 +246,7 @@ class WorkflowService:
             if not is_held(workflow):
                 return logged("cancelled", self._seen(workflow, self.manager.cancel_workflow(workflow, reason=reason)))
             try:
-                return logged("cancelled", self.store.save_workflow(given_up(workflow, reason)))
+                return logged("cancelled", self._seen(workflow, self.store.save_workflow(given_up(workflow, reason))))
             except ConflictError:
                 continue  # its turn has come: look again
         raise ConflictError("workflow", workflow_id)
@@ -268,11 +267,9 @@ class WorkflowService:
             InvalidValueError: there is no such state, or it was never entered and no *input* is given.
         """
         workflow = resume.refreshed(self.store, self.manager, workflow_id)
-        if is_held(workflow):
-            raise WorkflowStatusError("retry", workflow_id, workflow.status.value)
         if start_at is not None:
             start_at = resume.top_level(workflow.workflow_definition.state_machine, start_at)
-        return logged("resumed", self.manager.retry_workflow(workflow, start_at=start_at, input=input))
+        return logged("resumed", self._gate.retry(workflow, start_at=start_at, input=input))
 
     def resolve_workflow(self, workflow_id: str) -> Workflow:
         """
@@ -325,7 +322,8 @@ class WorkflowService:
                 raise WaitTimeoutError(workflow_id, timeout)
             time.sleep(_HELD_PAUSE)
             workflow = self.get_workflow(workflow_id)
-        return wait(self.manager, workflow, None if end is None else max(0.0, end - time.monotonic()))
+        left = None if end is None else max(0.0, end - time.monotonic())
+        return self._seen(workflow, wait(self.manager, workflow, left))
 
     # Many workflows
 
@@ -336,17 +334,12 @@ class WorkflowService:
         Raises:
             PageTokenError: the query's page token is not of that query.
         """
-        return self.store.list_workflows(WorkflowQuery() if query is None else query)
+        page = self.store.list_workflows(WorkflowQuery() if query is None else query)
+        return attrs.evolve(page, items=tuple(without_ledger(page)))
 
     def iterate_workflows(self, query: WorkflowQuery | None = None) -> Iterator[Workflow]:
         """All workflows that match *query*, page after page, from its own page token on."""
-        query = WorkflowQuery(limit=100) if query is None else query
-        while True:
-            page = self.store.list_workflows(query)
-            yield from page
-            if page.next is None:
-                return
-            query = attrs.evolve(query, page_token=page.next)
+        return without_ledger(listed(self.store, WorkflowQuery(limit=100) if query is None else query))
 
     def update_pending(self, limit: int = 100) -> PendingUpdate:
         """
@@ -356,8 +349,7 @@ class WorkflowService:
         two tend to one workflow at the same time.  The trouble of one workflow is logged and told, and stops no other.
         """
         update = self._poller.update(limit)
-        if self._gate is not None:
-            self._gate.open()
+        self._gate.open()
         return update
 
     def cancel_workflows(

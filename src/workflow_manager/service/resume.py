@@ -6,7 +6,7 @@ import attrs
 
 from workflow_manager.asl import graph
 from workflow_manager.asl.machine import StateMachine
-from workflow_manager.exceptions import InvalidValueError, NotFoundError
+from workflow_manager.exceptions import InvalidValueError, NotFoundError, WorkflowStatusError
 from workflow_manager.models import Workflow
 from workflow_manager.protocols import Store, WorkflowManager
 from workflow_manager.service.limits import is_held
@@ -20,8 +20,11 @@ def refreshed(store: Store, manager: WorkflowManager, workflow_id: str) -> Workf
 
     Raises:
         NotFoundError: there is no such workflow.
+        WorkflowStatusError: its turn to start has not come.
     """
     workflow = _look(store.get_workflow(workflow_id), manager)
+    if is_held(workflow):
+        raise WorkflowStatusError("retry", workflow_id, workflow.status.value)
     waiting, seen = [workflow], {workflow.id}
     while waiting:
         for retry_id in waiting.pop().retries:

@@ -173,7 +173,7 @@ class BatchWorkflowManager(EngineWorkflowManager):
             return  # a problem of the plan
         self._targets.definition(need.resource.text, state=need.state, namespace=namespace)
 
-    def _begin(self, workflow: Workflow) -> Workflow:
+    def _ready(self, workflow: Workflow) -> Workflow:
         plan = check.plan(machine_of(workflow), self.submission)
         errors = [problem for problem in plan.problems if problem.severity is Severity.ERROR]
         if errors:
@@ -181,7 +181,7 @@ class BatchWorkflowManager(EngineWorkflowManager):
         self._targets.queue(workflow.queue)
         tags = {key: value for key, value in workflow.tags.items() if key != SUBMISSION_TAG}
         check_tags(tags)
-        return super()._begin(attrs.evolve(workflow, tags={**tags, SUBMISSION_TAG: plan.submission.value}))
+        return attrs.evolve(workflow, tags={**tags, SUBMISSION_TAG: plan.submission.value})
 
     @staticmethod
     def _graph_jobs(workflow: Workflow) -> tuple[PlannedJob, ...]:

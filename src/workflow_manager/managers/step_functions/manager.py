@@ -43,6 +43,11 @@ logger = log.getLogger("workflow_manager")
 _KEYS = uuid.UUID("6f1d2c2e-9a53-5c0e-8b8e-0f6a3b1f7d42")  # the namespace of ids that are made from idempotency keys
 
 
+def _id_of(name: str, idempotency_key: str | None) -> str:
+    """The id of a new workflow of the definition *name*; one key means one workflow."""
+    return str(uuid.uuid4() if idempotency_key is None else uuid.uuid5(_KEYS, f"{name}\n{idempotency_key}"))
+
+
 class StepFunctionsWorkflowManager:
     """
     A :class:`workflow_manager.protocols.WorkflowManager` whose workflows AWS Step Functions runs.
@@ -104,15 +109,30 @@ class StepFunctionsWorkflowManager:
         It is saved, then started: one call on a known state machine.  If that fails nothing is left in the store,
         unless nobody knows whether AWS has started it; the workflow is then there, queued, and an update finds out.
         """
-        workflow_id = str(uuid.uuid4())
-        if idempotency_key is not None:
-            workflow_id = str(uuid.uuid5(_KEYS, f"{definition.name}\n{idempotency_key}"))
-            known = self._known(workflow_id)
-            if known is not None:
-                return known
+        known = None if idempotency_key is None else self._known(_id_of(definition.name, idempotency_key))
+        if known is not None:
+            return known
+        workflow = self._new(definition, input, namespace, queue, tags, idempotency_key)
+        try:
+            return self._starter.start(workflow, definition)
+        except ConflictError:
+            known = None if idempotency_key is None else self._known(workflow.id)
+            if known is None:
+                raise
+            return known
+
+    def _new(
+        self,
+        definition: WorkflowDefinition,
+        input: JSON,
+        namespace: str,
+        queue: str,
+        tags: Mapping[str, str] | None,
+        idempotency_key: str | None,
+    ) -> Workflow:
         now = self._clock()
-        workflow = Workflow(
-            id=workflow_id,
+        return Workflow(
+            id=_id_of(definition.name, idempotency_key),
             workflow_definition=self._own(definition),
             created_at=now,
             last_updated=now,
@@ -122,13 +142,34 @@ class StepFunctionsWorkflowManager:
             tags=without_own_tags({**definition.default_tags, **(tags or {})}),
             idempotency_key=idempotency_key or "",
         )
-        try:
-            return self._starter.start(workflow, definition)
-        except ConflictError:
-            known = None if idempotency_key is None else self._known(workflow_id)
-            if known is None:
-                raise
-            return known
+
+    def new_workflow(
+        self,
+        definition: WorkflowDefinition,
+        input: JSON,
+        *,
+        namespace: str = "",
+        queue: str = "default",
+        tags: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Workflow:
+        """See :meth:`workflow_manager.managers.later.StartsLater.new_workflow`."""
+        workflow = self._new(definition, input, namespace, queue, tags, idempotency_key)
+        self._starter.check(workflow)
+        return workflow
+
+    def begin_workflow(self, workflow: Workflow) -> Workflow:
+        """
+        See :meth:`workflow_manager.managers.later.StartsLater.begin_workflow`.
+
+        Raises:
+            Exception: the client's own error, if AWS refuses or does not answer.
+        """
+        stored = self.store.get_workflow(workflow.id)
+        if stored.status is not WorkflowStatus.QUEUED or is_cancelled(stored):
+            return stored
+        is_placed = stored.workflow_definition.manager == self.name
+        return self._updater.begun(self._starter.begin(stored if is_placed else workflow, is_placed=is_placed))
 
     def _own(self, definition: WorkflowDefinition) -> WorkflowDefinition:
         """*definition* as one of this manager's: whoever reads the workflow must find who runs it."""
@@ -140,7 +181,8 @@ class StepFunctionsWorkflowManager:
             known = self.store.get_workflow(workflow_id)
         except NotFoundError:
             return None
-        if not known.status.is_final and not is_cancelled(known):
+        is_ours = known.workflow_definition.manager == self.name  # else its turn has not come
+        if is_ours and not known.status.is_final and not is_cancelled(known):
             self._starter.settle(known)
         return known
 
@@ -165,7 +207,7 @@ class StepFunctionsWorkflowManager:
         retries.check_done(self.store, original, self._updater.summary)
         retry = self._redrive(original) if start_at is None and input is ABSENT else None
         if retry is None:
-            retry = self._retry_from(original, start_at, input)
+            retry = self._starter.start(self._retry_from(original, start_at, input), original.workflow_definition)
         retries.link(self.store, original, retry.id)
         return retry
 
@@ -194,8 +236,7 @@ class StepFunctionsWorkflowManager:
         return described
 
     def _retry_from(self, original: Workflow, start_at: str | None, input: JSON | Absent) -> Workflow:
-        definition = original.workflow_definition
-        machine = definition.state_machine
+        machine = original.workflow_definition.state_machine
         ran = trimmed(machine, original.start_at)
         visits: tuple[Job, ...] = ()
         if start_at is None or isinstance(input, Absent):
@@ -208,8 +249,15 @@ class StepFunctionsWorkflowManager:
             given = original.input if start == ran.start_at and not visits else retries.latest_input(start, visits)
         else:
             given = check_json(input, "input")
-        retry = self._new_retry(original, start_at="" if start == machine.start_at else start, input=given)
-        return self._starter.start(retry, definition)
+        return self._new_retry(original, start_at="" if start == machine.start_at else start, input=given)
+
+    def new_retry(self, workflow: Workflow, *, start_at: str | None = None, input: JSON | Absent = ABSENT) -> Workflow:
+        """See :meth:`workflow_manager.managers.later.StartsLater.new_retry`; it begins at a state and is no redrive."""
+        original = self._updater.summary(self.store.get_workflow(workflow.id))
+        retries.check_done(self.store, original, self._updater.summary)
+        retry = self._retry_from(original, start_at, input)
+        self._starter.check(retry)
+        return retry
 
     def _new_retry(self, original: Workflow, *, start_at: str, input: JSON) -> Workflow:
         now = self._clock()

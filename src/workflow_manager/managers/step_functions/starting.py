@@ -64,6 +64,38 @@ class Starter:
                 raise
         return running
 
+    def check(self, workflow: Workflow) -> None:
+        """
+        Make sure that *workflow*, which is new, could be started.
+
+        Raises:
+            DefinitionError, UnknownResourceError, InvalidValueError: AWS would refuse it.
+        """
+        self.blueprints.wanted(workflow.workflow_definition, workflow.namespace, workflow.start_at)
+        execution_input(workflow.input, workflow.id)
+
+    def begin(self, workflow: Workflow, *, is_placed: bool) -> Workflow:
+        """
+        Start the execution of *workflow*, which is stored; its record names the state machine first.
+
+        Where it does already (*is_placed*), it is started there and nowhere else, so that there can be no second one.
+
+        Raises:
+            ConflictError: the stored revision is another.
+            Exception: the client's own error, if AWS refuses or does not answer; this may be called again.
+        """
+        wanted = self.blueprints.wanted(workflow.workflow_definition, workflow.namespace, workflow.start_at)
+        text = execution_input(workflow.input, workflow.id)
+        if is_placed:
+            name = machine_of_execution(execution_arn(workflow, self.executions.place))
+        else:
+            name = self.machines.ensure(wanted)
+            workflow = self.store.save_workflow(self._on(workflow, name))
+        try:
+            return self._run(workflow, wanted, name, text)
+        except StartFailedError as failure:
+            raise _cause(failure) from None
+
     def _run(self, workflow: Workflow, wanted: Wanted, name: str, text: str) -> Workflow:
         waits = self.patience.waits()
         while True:

@@ -59,6 +59,10 @@ class Updater:
             return self._missing(workflow)
         return self._advance(workflow, standing_of(described))
 
+    def begun(self, workflow: Workflow) -> Workflow:
+        """*workflow*, as stored, once its execution has been started."""
+        return self._advance(workflow, _RUNNING)
+
     def history(self, workflow: Workflow) -> Workflow:
         """*workflow*, as stored, with its jobs, after a look at what is new in its history."""
         history = self.histories.update(workflow, self.arn(workflow))
