@@ -93,6 +93,7 @@ class Gate:
         self._limits, self._is_open = limits or StartLimits(), limits is None
         self._lock = threading.Lock()
         self._beginning: dict[str, threading.Lock] = {}
+        self._swept = False
         self._latest = datetime.min.replace(tzinfo=UTC)
         self._opener = _Opener(self.open)
         for each in () if self._is_open else (manager, *getattr(manager, "managers", {}).values()):
@@ -193,15 +194,16 @@ class Gate:
                 round.check_all()
             admitted = [held.id for held in self._waiting(round, keys) if round.admit(held)]
             if round.save():
+                self._swept = self._swept or keys is None
                 return tuple(dict.fromkeys((*round.unbegun, *admitted)))
         logger.info("others are busy with the limits; they see to whose turn it is")
         return ()
 
     def _waiting(self, round: Round, keys: tuple[Key, ...] | None) -> Iterator[Workflow]:
-        """Those that are held, the oldest first."""
-        if keys is None:
+        """Those that are held, the oldest first; at first those too that are held under limits that are no more."""
+        if keys is None and not self._swept:
             return held_under(None, self._store)
-        lines = [self._line(round, key) for key in keys]
+        lines = [self._line(round, key) for key in (self._limits.all if keys is None else keys)]
         return heapq.merge(*lines, key=lambda workflow: (workflow.created_at, workflow.id))
 
     def _line(self, round: Round, key: Key) -> Iterator[Workflow]:

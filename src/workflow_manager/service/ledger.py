@@ -24,7 +24,7 @@ from workflow_manager.service.limits import HELD_TAG, Key, StartLimits
 LEDGER_ID = "workflow-manager:limits"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # so that it comes after all others in listings of the newest
 _MACHINE = StateMachine.from_dict({"StartAt": "None", "States": {"None": {"Type": "Succeed"}}})
-_PAGE = 100
+_PAGE, _FEW = 100, 10  # there is seldom room for more than a few at once
 
 
 def without_ledger(workflows: Iterable[Workflow]) -> Iterator[Workflow]:
@@ -118,7 +118,7 @@ def held_under(key: Key | None, store: Store) -> Iterator[Workflow]:
     """The workflows that are held and keep the limit *key*, or all that are held, the oldest first."""
     tags = {HELD_TAG: "true"}
     if key is not None:
-        return listed(store, key.query(WorkflowStatus.QUEUED, _PAGE, tags))
+        return listed(store, key.query(WorkflowStatus.QUEUED, _FEW, tags))
     status = WorkflowStatus.QUEUED
     return listed(store, WorkflowQuery(status=status, tags=tags, oldest_first=True, summary_only=True, limit=_PAGE))
 

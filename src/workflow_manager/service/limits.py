@@ -72,6 +72,12 @@ class StartLimits:
         """Whether workflows of that definition in that queue are limited."""
         return definition in self.definitions or queue in self.queues
 
+    @property
+    def all(self) -> tuple[Key, ...]:
+        """Every limit."""
+        of_definitions = [Key("definition", name, limit) for name, limit in self.definitions.items()]
+        return (*of_definitions, *(Key("queue", name, limit) for name, limit in self.queues.items()))
+
     def keys(self, definition: str, queue: str) -> Iterator[Key]:
         """The limits that workflows of that definition in that queue keep."""
         if definition in self.definitions:
