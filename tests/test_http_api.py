@@ -210,6 +210,7 @@ def test_a_name_is_taken_once(api: httpx.Client):
         ({"stateMachine": QUICK}, ["name", "required"]),
         ({"name": "", "stateMachine": QUICK}, ["name"]),
         ({"name": "a/b", "stateMachine": QUICK}, ["name"]),
+        ({"name": "..", "stateMachine": QUICK}, ["name"]),
         ({"name": "bad"}, ["/stateMachine"]),
         ({"name": "bad", "stateMachine": {}}, ["StartAt"]),
         ({"name": "bad", "stateMachine": QUICK, "states": HELLO["states"]}, ["/states"]),
@@ -269,6 +270,9 @@ def test_a_start_says_where_and_for_whom(api: httpx.Client):
         ({"workflowDefinition": {"name": "quick", "version": 7}}, 404, ["quick"]),
         ({"workflowDefinition": {"name": "quick", "version": 10**30}}, 400, ["version"]),
         ({"input": "{"}, 400, ["JSON text"]),
+        ({"input": "[" * 5000 + "]" * 5000}, 400, ["nested"]),
+        ({"input": "[" * 400 + "]" * 400}, 400, ["nested"]),
+        ({"input": "[1e999]"}, 400, ["too large"]),
         ({"tags": {"n": 1}}, 400, ["tags.n"]),
         ({"queue": ""}, 400, ["queue"]),
     ],
@@ -347,6 +351,16 @@ def test_a_failed_workflow_is_resumed_and_resolved(api: httpx.Client):
     assert api.post(f"/workflows/{failed['id']}/resolved").status_code == 201
     refused(api.post(f"/workflows/{failed['id']}/resolved"), 409)
     assert api.get(f"/workflows/{failed['id']}").json()["resolvedByUser"] is True
+
+
+def test_a_body_may_be_missing(api: httpx.Client):
+    """Many clients send none with DELETE: no reason is given then; a resume begins at the state that failed."""
+    slow = api.post("/jobs", json={"workflowDefinition": {"name": "slow"}}).json()["id"]
+
+    assert api.delete(f"/workflows/{slow}").json()["status"] == "cancelled"
+    resumed = api.post(f"/workflows/{slow}").json()
+    assert resumed["retryFor"] == slow
+    assert api.delete(f"/workflows/{resumed['id']}").status_code == 200
 
 
 def test_what_is_active_is_neither_resumed_nor_resolved(api: httpx.Client):

@@ -110,6 +110,7 @@ def get_workflow_definition_by_name_and_version(
 
 
 @router.post("/workflows", response_model=answers.Workflow, responses={**STARTED, **UNKNOWN, **CONFLICT})
+@router.post("/jobs", include_in_schema=False)
 @router.post(
     "/jobs/", operation_id="start_job", response_model=answers.Workflow, responses={**STARTED, **UNKNOWN, **CONFLICT}
 )
@@ -153,17 +154,18 @@ def get_workflow_by_id(
 
 
 @router.delete("/workflows/{id}", response_model=answers.Workflow, responses=UNKNOWN)
-def cancel_workflow(desk: Desk, id: str, body: bodies.Cancel) -> Response:
+def cancel_workflow(desk: Desk, id: str, body: bodies.Cancel | None = None) -> Response:
     """Cancel a workflow; one that has succeeded or failed cannot be cancelled (400, as the original has it)."""
     try:
-        return Tabbed(to_wire(desk.service.cancel_workflow(id, reason=body.reason)))
+        return Tabbed(to_wire(desk.service.cancel_workflow(id, reason="" if body is None else body.reason)))
     except wm.WorkflowStatusError as error:
         return Tabbed({"message": str(error)}, 400)
 
 
 @router.post("/workflows/{id}", response_model=answers.Workflow, responses={**STARTED, **UNKNOWN, **CONFLICT})
-def resume_workflow_by_id(desk: Desk, id: str, body: bodies.Resume) -> Response:
+def resume_workflow_by_id(desk: Desk, id: str, body: bodies.Resume | None = None) -> Response:
     """Start a workflow that does the rest of one that has ended."""
+    body = body or bodies.Resume.model_validate({})
     input = ABSENT if body.input is None else bodies.json_input(body.input)
     return Tabbed(to_wire(desk.service.resume_workflow(id, start_at=body.start_at or None, input=input)))
 

@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 import workflow_manager as wm
 from workflow_manager.asl.values import JSON, loads
 from workflow_manager.codec import from_wire
 from workflow_manager.models import MAX_PAGE_LIMIT
 
-Name = Annotated[str, Field(pattern=r"^[^/\x00-\x1f]+$", description="Not empty; no slash, since it is part of URLs.")]
+
+def _no_dots(name: str) -> str:
+    if name in (".", ".."):
+        raise ValueError("it is part of URLs, where clients leave out . and ..")
+    return name
+
+
+Name = Annotated[
+    str,
+    Field(pattern=r"^[^/\x00-\x1f]+$", description="Not empty, and no slash, . or .., since it is part of URLs."),
+    AfterValidator(_no_dots),
+]
 
 
 def _whole(value: Any) -> Any:

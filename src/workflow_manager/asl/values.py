@@ -158,9 +158,13 @@ def loads(text: str) -> JSON:
     The value of JSON *text*.
 
     Raises:
-        ValueError: the text is not JSON; NaN and Infinity are not, nor is a number beyond what a float holds.
+        ValueError: the text is not JSON; NaN and Infinity are not, nor is a number beyond what a float holds, nor what
+            is nested too deep to be read.
     """
-    value: JSON = _DECODER.decode(text)
+    try:
+        value: JSON = _DECODER.decode(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
     return value
 
 
