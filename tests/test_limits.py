@@ -369,6 +369,27 @@ def test_who_waits_takes_no_time_from_those_that_run():
         assert {found.id for found in service.update_pending(2).workflows} == {found.id for found in started[:2]}
 
 
+@pytest.mark.parametrize("is_default", [False, True])
+def test_managers_leave_alone_what_is_held(is_default: bool):
+    """Whoever asks a manager itself, or one of several, starts nothing before its turn; it can be cancelled there."""
+    store, runner = MemoryStore(), Idle()
+    service = far(store, runner)
+    started = [service.start_workflow("gated") for _ in range(4)]
+    manager = EngineWorkflowManager(store, runner, name="far")
+    others = MultiWorkflowManager({"far": manager}, default="far" if is_default else None)
+    for each in (manager, others):
+        assert each.update_workflow_summary(started[3]).status is WorkflowStatus.QUEUED
+        assert each.update_workflow_history(started[3]).jobs == ()
+        with pytest.raises(WorkflowStatusError):
+            each.retry_workflow(started[3])
+    assert others.update_workflows(started)[3].status is WorkflowStatus.QUEUED
+    for each, workflow in zip((manager, others), started[2:], strict=True):
+        cancelled = each.cancel_workflow(workflow, reason="not needed")
+        assert (cancelled.status, cancelled.status_reason) == (WorkflowStatus.CANCELLED, "not needed")
+        assert (cancelled.workflow_definition.manager, dict(cancelled.tags)) == ("far", {})
+    assert shown(service, started) == ["running", "running", "cancelled", "cancelled"]
+
+
 def test_ends_are_heard_without_anybody_asking(tmp_path: Path):
     """Over a manager that runs by itself all that are held begin and end, though nobody polls, waits or starts more."""
     store, ended = SQLiteStore(tmp_path / "w.db"), threading.Semaphore(0)
@@ -479,6 +500,8 @@ def test_step_functions_hold_what_could_run_only():
     assert straight.start_workflow("rest", {"n": 1}, idempotency_key="k").id == held.id
     service.cancel_workflow(started[2].id, reason="not needed")
     fake.advance(3600)  # longer than AWS may fail to show an execution
+    for look in (service.manager.update_workflow_summary, service.manager.update_workflow_history):
+        assert look(held).status is WorkflowStatus.QUEUED
     service.update_pending()
     assert shown(service, started) == ["succeeded", "succeeded", "cancelled"]
     assert service.get_workflow(held.id).status is WorkflowStatus.RUNNING
@@ -550,6 +573,8 @@ def test_batch_jobs_wait_with_their_workflow():
     service = WorkflowService(world.store, world.manager, limits=StartLimits(definitions={"test": 1}))
     service.create_workflow_definition(world.definition(chain(2)))
     started = [service.start_workflow("test", {"n": 0}) for _ in range(3)]
+    assert (shown(service, started), len(world.fake.jobs())) == (["running", "queued", "queued"], 2)
+    world.manager.update_workflows(started)
     assert (shown(service, started), len(world.fake.jobs())) == (["running", "queued", "queued"], 2)
     with pytest.raises(InvalidValueError, match="nowhere"):
         service.start_workflow("test", {"n": 0}, queue="nowhere")

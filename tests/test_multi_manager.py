@@ -178,6 +178,16 @@ def test_waiting_goes_to_the_manager_that_knows(store):
         list(as_completed(multi, [going], timeout=20))
 
 
+def test_one_listener_hears_of_all(store, two):
+    """A listener is told by every manager that tells."""
+    heard: list[tuple[str, str]] = []
+    multi = MultiWorkflowManager({"a": two[0], "b": two[1]})
+    multi.on_event(lambda workflow, event: heard.append((workflow.workflow_definition.manager, event.type)))
+    for name in "ab":
+        multi.create_workflow(definition(name, DONE), {})
+    assert [of for of, kind in heard if kind == "ExecutionSucceeded"] == ["a", "b"]
+
+
 def test_closing_closes_all(two):
     """Every manager is closed, whatever goes wrong with one."""
     closed = []

@@ -167,6 +167,15 @@ def test_a_key_belongs_to_its_input(service):
     assert len(service.list_workflows()) == 1
 
 
+def test_a_key_belongs_to_its_definition(service):
+    """Two definitions whose names and keys read the same when put together do not get each other's workflows."""
+    for name in ("a", "a\nb"):
+        service.create_workflow_definition(attrs.evolve(QUICK, name=name))
+    service.start_workflow("a\nb", idempotency_key="c")
+    with pytest.raises(ConflictError):
+        service.start_workflow("a", idempotency_key="b\nc")
+
+
 # ---------------------------------------------------------------- one workflow
 
 
@@ -531,7 +540,7 @@ def test_patience_with_several_may_end(service):
     with pytest.raises(WaitTimeoutError, match=slow.id):
         next(ended)
     assert list(as_completed(service.manager, [])) == []
-    with pytest.raises(ValueError, match="no workflow to wait for"):
+    with pytest.raises(InvalidValueError, match="no workflow to wait for"):
         wait_any(service.manager, [])
 
 
@@ -601,10 +610,26 @@ def test_who_awaits_holds_no_thread(service):
                 await desk.wait(slow.id, 0.1)
             await desk.cancel_workflow(slow.id, reason="enough")
             assert {workflow.status for workflow in await asyncio.gather(*waits)} == {WorkflowStatus.CANCELLED}
-            with pytest.raises(ValueError, match="no workflow"):
+            with pytest.raises(InvalidValueError, match="no workflow"):
                 await desk.wait_any([])
 
     asyncio.run(use())
+
+
+def test_a_closed_async_face_takes_no_more(service):
+    """Whatever is asked of it then is an error of the tree; so is a number of threads that is none."""
+
+    async def use() -> None:
+        async with AsyncWorkflowService(service) as desk:
+            assert len(await desk.list_workflows()) == 0
+        await desk.aclose()
+        with pytest.raises(ManagerClosedError):
+            await desk.list_workflows()
+
+    asyncio.run(use())
+    for threads in (0, -1, True, 1.5):
+        with pytest.raises(InvalidValueError):
+            AsyncWorkflowService(service, threads=threads)
 
 
 def test_awaiting_what_does_not_go_on_is_an_error():

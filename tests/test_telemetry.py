@@ -12,7 +12,15 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from workflow_manager import LocalWorkflowManager, MemoryStore, StateMachine, TaskError, WorkflowDefinition, wait
+from workflow_manager import (
+    LocalWorkflowManager,
+    MemoryStore,
+    StateMachine,
+    TaskError,
+    WorkflowDefinition,
+    WorkflowStatusError,
+    wait,
+)
 from workflow_manager.service.telemetry import TraceListener
 
 SECRET = "hunter2"
@@ -82,3 +90,27 @@ def test_no_payload_leaves_the_house(manager, exporter):
     told = "".join(span.to_json() for span in exporter.get_finished_spans())
     assert "traced" in told
     assert SECRET not in told
+
+
+def test_a_workflow_of_step_functions_is_traced_when_it_has_ended(exporter):
+    """What nobody has told of is traced from its jobs, by the same rules; not before its end."""
+    pytest.importorskip("boto3")
+    from sfn_fake import FakeStepFunctions, manager_of
+
+    fake = FakeStepFunctions()
+    manager = manager_of(fake, MemoryStore())
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    listener = TraceListener(provider.get_tracer("workflow_manager"))
+    states = {"Work": {"Type": "Task", "Resource": "echo", "End": True}}
+    machine = StateMachine.from_dict({"StartAt": "Work", "States": states})
+    definition = WorkflowDefinition(name="traced", state_machine=machine, manager="step-functions")
+    workflow = manager.create_workflow(definition, {"password": SECRET})
+    with pytest.raises(WorkflowStatusError):
+        listener.trace(workflow)
+    fake.advance(60)
+    listener.trace(wait(manager, workflow, timeout=20))
+    job, root = sorted(exporter.get_finished_spans(), key=lambda span: span.parent is None)
+    assert (job.name, root.name, job.parent.span_id) == ("Work", "traced", root.context.span_id)
+    assert root.attributes["workflow.status"] == "succeeded"
+    assert SECRET not in job.to_json() + root.to_json()

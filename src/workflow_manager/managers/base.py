@@ -30,6 +30,7 @@ from workflow_manager.exceptions import (
 from workflow_manager.managers.admission import Admission, Need
 from workflow_manager.managers.driver import Driver
 from workflow_manager.managers.job_cache import JobCache
+from workflow_manager.managers.later import give_up, is_held
 from workflow_manager.managers.live import Listener
 from workflow_manager.managers.resume import default_start, latest_input, link
 from workflow_manager.managers.standing import machine_of
@@ -258,7 +259,7 @@ class EngineWorkflowManager:
     def cancel_workflow(self, workflow: Workflow, *, reason: str) -> Workflow:
         """See :meth:`workflow_manager.protocols.WorkflowManager.cancel_workflow`."""
         self._check_open()
-        stored = self.store.get_workflow(workflow.id)
+        stored = give_up(self.store, self.store.get_workflow(workflow.id), reason)
         if not stored.status.is_final:
             self._driver.settle(workflow.id, [Aborted(self._clock(), None, reason)])
             stored = self.store.get_workflow(workflow.id)
@@ -281,6 +282,8 @@ class EngineWorkflowManager:
 
     def _refreshed(self, workflow: Workflow) -> Workflow:
         stored = self.store.get_workflow(workflow.id)
+        if is_held(stored):
+            return stored
         is_final = stored.status.is_final
         if not self._closed and (not is_final or self._driver.is_live(stored.id)):  # another driver may have ended it
             self._driver.refresh(stored)

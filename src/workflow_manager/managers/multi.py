@@ -12,7 +12,8 @@ from typing import Protocol, Self, runtime_checkable
 from workflow_manager.asl.machine import ABSENT, Absent
 from workflow_manager.asl.values import JSON
 from workflow_manager.exceptions import InvalidValueError, NotFoundError
-from workflow_manager.managers.later import StartsLater
+from workflow_manager.managers.later import HELD_BY, StartsLater
+from workflow_manager.managers.live import Listener
 from workflow_manager.models import Workflow, WorkflowDefinition
 from workflow_manager.protocols import WorkflowManager
 
@@ -27,6 +28,11 @@ class _UpdatesMany(Protocol):
 @runtime_checkable
 class _Recovers(Protocol):
     def recover(self) -> tuple[str, ...]: ...
+
+
+@runtime_checkable
+class _Tells(Protocol):
+    def on_event(self, listener: Listener) -> Listener: ...
 
 
 @runtime_checkable
@@ -71,6 +77,7 @@ class MultiWorkflowManager:
         return self._named(workflow.workflow_definition.manager)
 
     def _named(self, name: str) -> WorkflowManager:
+        name = name.removeprefix(HELD_BY)  # its turn has not come yet
         manager = self._managers.get(name)
         if manager is None and self._default is not None:
             manager = self._managers.get(self._default)
@@ -181,6 +188,13 @@ class MultiWorkflowManager:
             logger.warning("%d workflows of manager %r cannot be looked at now", len(workflows), name, exc_info=True)
             return workflows
         return [_tried(manager, workflow) for workflow in workflows]
+
+    def on_event(self, listener: Listener) -> Listener:
+        """Add a listener to those managers that tell of events (those over this library's engine); returns it."""
+        for manager in self._managers.values():
+            if isinstance(manager, _Tells):
+                manager.on_event(listener)
+        return listener
 
     def recover(self) -> tuple[str, ...]:
         """Let those managers that can take over workflows whose process is gone; their ids are returned."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Protocol, cast
 
-from workflow_manager.exceptions import ManagerClosedError, WaitTimeoutError
+from workflow_manager.exceptions import InvalidValueError, ManagerClosedError, WaitTimeoutError
 from workflow_manager.models import Workflow
 from workflow_manager.protocols import WorkflowManager
 
@@ -85,11 +85,11 @@ def wait_any(manager: WorkflowManager, workflows: Iterable[Workflow], timeout: f
     Raises:
         WaitTimeoutError: all are still going after *timeout*; they go on.
         ManagerClosedError: the manager of one was closed.
-        ValueError: there are none.
+        InvalidValueError: there are none.
     """
     for workflow in as_completed(manager, workflows, timeout):
         return workflow
-    raise ValueError("there is no workflow to wait for")
+    raise InvalidValueError("wait_any", "/workflows", "there is no workflow to wait for")
 
 
 def as_completed(

@@ -14,13 +14,13 @@ import attrs
 
 from workflow_manager.asl.machine import ABSENT, Absent
 from workflow_manager.asl.values import JSON
-from workflow_manager.exceptions import ManagerClosedError, WaitTimeoutError
+from workflow_manager.exceptions import InvalidValueError, ManagerClosedError, WaitTimeoutError
 from workflow_manager.history import HistoryEvent
+from workflow_manager.managers.later import is_held
 from workflow_manager.managers.wait import directed, teller
 from workflow_manager.models import Page, StateResource, Workflow, WorkflowDefinition, WorkflowQuery
 from workflow_manager.service.bulk import Progress
 from workflow_manager.service.core import WorkflowService
-from workflow_manager.service.limits import is_held
 from workflow_manager.service.pending import PendingUpdate
 
 P = ParamSpec("P")
@@ -36,16 +36,25 @@ class AsyncWorkflowService:
 
     *threads* is how many of them may be under way at once; those beyond wait.  Who waits for a workflow holds no
     thread.  An operation whose ``await`` is cancelled is done all the same once a thread has begun it.  Use it as an
-    async context manager, or call :meth:`aclose`; the service and its manager stay open.
+    async context manager, or call :meth:`aclose`; the service and its manager stay open.  What is asked for after that
+    is a ``ManagerClosedError``.
+
+    Raises:
+        InvalidValueError: *threads* is not a whole number from 1.
     """
 
     def __init__(self, service: WorkflowService, *, threads: int = 32) -> None:
+        _check_count("threads", threads)
         self.service = service
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="workflow-service")
 
     async def _do(self, operation: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, partial(operation, *args, **options))
+        try:
+            done = loop.run_in_executor(self._pool, partial(operation, *args, **options))
+        except RuntimeError:  # of the pool, not of the operation, which is not awaited here
+            raise ManagerClosedError("the service takes no more: it has been closed") from None
+        return await done
 
     async def aclose(self) -> None:
         """Wait for the operations that are under way, and take no more."""
@@ -169,11 +178,11 @@ class AsyncWorkflowService:
         Raises:
             NotFoundError: one of them is not there.
             WaitTimeoutError: all are still going.
-            ValueError: there are none.
+            InvalidValueError: there are none.
         """
         ids = tuple(workflow_ids)
         if not ids:
-            raise ValueError("there is no workflow to wait for")
+            raise InvalidValueError("wait_any", "/workflow_ids", "there is no workflow to wait for")
         async with aclosing(self.as_completed(ids, timeout)) as ended:
             return await anext(ended)
 
@@ -262,6 +271,11 @@ class AsyncWorkflowService:
     ) -> Progress:
         """See :meth:`workflow_manager.WorkflowService.refresh_workflows`; *on_progress* is called in a thread."""
         return await self._do(self.service.refresh_workflows, query, per_second=per_second, on_progress=on_progress)
+
+
+def _check_count(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InvalidValueError("AsyncWorkflowService", f"/{name}", f"{value!r} is not a whole number from 1")
 
 
 @attrs.frozen

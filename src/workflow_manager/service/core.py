@@ -16,6 +16,7 @@ from workflow_manager.exceptions import (
     WorkflowStatusError,
 )
 from workflow_manager.history import HistoryEvent
+from workflow_manager.managers.later import is_held
 from workflow_manager.managers.wait import wait
 from workflow_manager.models import Page, StateResource, Workflow, WorkflowDefinition, WorkflowQuery
 from workflow_manager.protocols import Store, WorkflowManager
@@ -24,10 +25,10 @@ from workflow_manager.service.bulk import Progress
 from workflow_manager.service.checks import check, is_same, logged, says_the_same
 from workflow_manager.service.gate import Gate
 from workflow_manager.service.ledger import listed, without_ledger
-from workflow_manager.service.limits import StartLimits, given_up, is_held
+from workflow_manager.service.limits import StartLimits
 from workflow_manager.service.pending import PendingUpdate
+from workflow_manager.service.resume import resolved
 
-_TRIES = 100
 _HELD_PAUSE = 0.1  # seconds between looks at a workflow that is held
 
 
@@ -71,7 +72,7 @@ class WorkflowService:
         Keep a definition under a new name and return it as stored, with version 0.
 
         If the latest version under that name says the same already (state machine, manager, default tags), that one is
-        returned.
+        returned.  Of two that come at the same time and say different things, the later becomes version 1.
 
         Raises:
             DefinitionError: it cannot run; every problem that is an error is in it.
@@ -194,7 +195,8 @@ class WorkflowService:
         workflow = self._gate.start(
             definition, given, namespace=namespace, queue=queue, tags=tags, idempotency_key=idempotency_key
         )
-        if idempotency_key is not None and not is_same(workflow.input, given):
+        is_meant = workflow.workflow_definition.name == definition.name and is_same(workflow.input, given)
+        if idempotency_key is not None and not is_meant:
             raise ConflictError("idempotency key", idempotency_key)
         return logged("started", workflow)
 
@@ -241,15 +243,8 @@ class WorkflowService:
             NotFoundError: there is none.
             WorkflowStatusError: it has succeeded or failed.
         """
-        for _ in range(_TRIES):
-            workflow = self.store.get_workflow(workflow_id)
-            if not is_held(workflow):
-                return logged("cancelled", self._seen(workflow, self.manager.cancel_workflow(workflow, reason=reason)))
-            try:
-                return logged("cancelled", self._seen(workflow, self.store.save_workflow(given_up(workflow, reason))))
-            except ConflictError:
-                continue  # its turn has come: look again
-        raise ConflictError("workflow", workflow_id)
+        workflow = self.store.get_workflow(workflow_id)
+        return logged("cancelled", self._seen(workflow, self.manager.cancel_workflow(workflow, reason=reason)))
 
     def resume_workflow(
         self, workflow_id: str, *, start_at: str | None = None, input: JSON | Absent = ABSENT
@@ -280,19 +275,7 @@ class WorkflowService:
             WorkflowStatusError: it is still active.
             ConflictError: it is marked already.
         """
-        for _ in range(_TRIES):
-            workflow = self.store.get_workflow(workflow_id)
-            if not workflow.status.is_final and not is_held(workflow):
-                workflow = self.manager.update_workflow_summary(workflow)
-            if not workflow.status.is_final:
-                raise WorkflowStatusError("resolve", workflow_id, workflow.status.value)
-            if workflow.resolved_by_user:
-                raise ConflictError("workflow", workflow_id)
-            try:
-                return logged("resolved", self.store.save_workflow(attrs.evolve(workflow, resolved_by_user=True)))
-            except ConflictError:
-                continue  # somebody has changed it: look again
-        raise ConflictError("workflow", workflow_id)
+        return logged("resolved", resolved(self.store, self.manager, workflow_id))
 
     def delete_workflow(self, workflow_id: str) -> None:
         """
@@ -347,6 +330,9 @@ class WorkflowService:
 
         For a poller, a function on a timer, or cron: any number of processes may call it at once over one store, and no
         two tend to one workflow at the same time.  The trouble of one workflow is logged and told, and stops no other.
+
+        Raises:
+            InvalidValueError: *limit* is not from 1 to 10,000.
         """
         update = self._poller.update(limit)
         self._gate.open()

@@ -20,13 +20,13 @@ from workflow_manager.asl.machine import ABSENT, Absent
 from workflow_manager.asl.values import JSON
 from workflow_manager.exceptions import ConflictError, InvalidValueError, ManagerClosedError, NotFoundError
 from workflow_manager.history import HistoryEvent, HistoryEventType
-from workflow_manager.managers.later import StartsLater
+from workflow_manager.managers.later import StartsLater, held, is_held, let_go
 from workflow_manager.managers.live import Listener
 from workflow_manager.managers.resume import link
 from workflow_manager.models import Workflow, WorkflowDefinition, WorkflowStatus
 from workflow_manager.protocols import SharedStore, Store, WorkflowManager
 from workflow_manager.service.ledger import Round, held_under
-from workflow_manager.service.limits import Key, StartLimits, held, is_held, let_go
+from workflow_manager.service.limits import Key, StartLimits
 
 logger = logging.getLogger("workflow_manager")
 
@@ -96,9 +96,8 @@ class Gate:
         self._swept = False
         self._latest = datetime.min.replace(tzinfo=UTC)
         self._opener = _Opener(self.open)
-        for each in () if self._is_open else (manager, *getattr(manager, "managers", {}).values()):
-            if isinstance(each, _Tells):
-                each.on_event(self._hear)
+        if isinstance(manager, _Tells) and not self._is_open:
+            manager.on_event(self._hear)
 
     def _hear(self, workflow: Workflow, event: HistoryEvent) -> None:
         limited = self._limits.limit(workflow.workflow_definition.name, workflow.queue)

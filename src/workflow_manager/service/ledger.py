@@ -17,9 +17,10 @@ import attrs
 
 from workflow_manager.asl.machine import StateMachine
 from workflow_manager.exceptions import ConflictError, NotFoundError
+from workflow_manager.managers.later import HELD_TAG
 from workflow_manager.models import Workflow, WorkflowDefinition, WorkflowQuery, WorkflowStatus
 from workflow_manager.protocols import Store
-from workflow_manager.service.limits import HELD_TAG, Key, StartLimits
+from workflow_manager.service.limits import Key, StartLimits
 
 LEDGER_ID = "workflow-manager:limits"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # so that it comes after all others in listings of the newest

@@ -1,23 +1,14 @@
-"""
-How many workflows of a definition or in a queue may be active at once, and how those beyond are held.
-
-A held workflow is an ordinary record, queued, with the tag ``workflow-manager:held`` and a manager that nobody is, so
-that no manager takes it for its own.
-"""
+"""How many workflows of a definition or in a queue may be active at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import attrs
 
 from workflow_manager.exceptions import InvalidValueError
-from workflow_manager.models import Workflow, WorkflowQuery, WorkflowStatus
-
-HELD_TAG = "workflow-manager:held"
-_HELD_BY = "held:"
+from workflow_manager.models import WorkflowQuery, WorkflowStatus
 
 
 def _counts(instance: object, field: attrs.Attribute[Any], value: Mapping[str, Any]) -> None:
@@ -84,37 +75,3 @@ class StartLimits:
             yield Key("definition", definition, self.definitions[definition])
         if queue in self.queues:
             yield Key("queue", queue, self.queues[queue])
-
-
-def held(workflow: Workflow) -> Workflow:
-    """*workflow*, which is new, as one that has to wait for its turn."""
-    definition = workflow.workflow_definition
-    nobodys = attrs.evolve(definition, manager=_HELD_BY + definition.manager)
-    return attrs.evolve(workflow, workflow_definition=nobodys, tags={**workflow.tags, HELD_TAG: "true"})
-
-
-def is_held(workflow: Workflow) -> bool:
-    """Whether *workflow* has to wait for its turn to start."""
-    is_nobodys = workflow.workflow_definition.manager.startswith(_HELD_BY)
-    return is_nobodys and HELD_TAG in workflow.tags and workflow.status is WorkflowStatus.QUEUED
-
-
-def let_go(workflow: Workflow) -> Workflow:
-    """*workflow* as it was before it was held."""
-    definition = workflow.workflow_definition
-    own = attrs.evolve(definition, manager=definition.manager.removeprefix(_HELD_BY))
-    tags = {name: value for name, value in workflow.tags.items() if name != HELD_TAG}
-    return attrs.evolve(workflow, workflow_definition=own, tags=tags)
-
-
-def given_up(workflow: Workflow, reason: str) -> Workflow:
-    """*workflow*, which is held, as cancelled."""
-    now = max(datetime.now(UTC), workflow.last_updated)
-    return attrs.evolve(
-        let_go(workflow),
-        status=WorkflowStatus.CANCELLED,
-        status_reason=reason,
-        resolved_by_user=True,
-        stopped_at=now,
-        last_updated=now,
-    )

@@ -1,4 +1,4 @@
-"""What a resume needs to know before a manager is asked: who is still going, and where a nested state is."""
+"""Ended workflows: who is still going before one is resumed, where a nested state is, and marking one as dealt with."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import attrs
 
 from workflow_manager.asl import graph
 from workflow_manager.asl.machine import StateMachine
-from workflow_manager.exceptions import InvalidValueError, NotFoundError, WorkflowStatusError
+from workflow_manager.exceptions import ConflictError, InvalidValueError, NotFoundError, WorkflowStatusError
+from workflow_manager.managers.later import is_held
 from workflow_manager.models import Workflow
 from workflow_manager.protocols import Store, WorkflowManager
-from workflow_manager.service.limits import is_held
+
+_TRIES = 100
 
 
 def refreshed(store: Store, manager: WorkflowManager, workflow_id: str) -> Workflow:
@@ -55,3 +57,25 @@ def top_level(machine: StateMachine, state: str) -> str:
         if graph.find(attrs.evolve(machine, start_at=name, states={name: found}), state) is not None:
             return name
     raise InvalidValueError("resume", "/start_at", f"there is no state {state!r}")
+
+
+def resolved(store: Store, manager: WorkflowManager, workflow_id: str) -> Workflow:
+    """
+    The workflow, which has ended, as stored once it is marked as dealt with.
+
+    Raises:
+        NotFoundError: there is none.
+        WorkflowStatusError: it is still active.
+        ConflictError: it is marked already.
+    """
+    for _ in range(_TRIES):
+        workflow = _look(store.get_workflow(workflow_id), manager)
+        if not workflow.status.is_final:
+            raise WorkflowStatusError("resolve", workflow_id, workflow.status.value)
+        if workflow.resolved_by_user:
+            raise ConflictError("workflow", workflow_id)
+        try:
+            return store.save_workflow(attrs.evolve(workflow, resolved_by_user=True))
+        except ConflictError:
+            continue  # somebody has changed it: look again
+    raise ConflictError("workflow", workflow_id)

@@ -8,6 +8,7 @@ from datetime import datetime
 from importlib import import_module
 from typing import Any
 
+from workflow_manager.exceptions import WorkflowStatusError
 from workflow_manager.history import HistoryEvent, HistoryEventType
 from workflow_manager.jobs import JobFold
 from workflow_manager.models import Job, JobStatus, Workflow, WorkflowStatus
@@ -51,6 +52,20 @@ class TraceListener:
         fold.add(event)
         if event.type in _ENDS:
             self._write(workflow, fold.jobs(), event.timestamp)
+
+    def trace(self, workflow: Workflow) -> None:
+        """
+        Write the trace of a *workflow* that has ended, with the jobs that it has.
+
+        For managers that tell of no events, as Step Functions': give it what ``update_workflow_history``, or ``wait``,
+        has returned, once.
+
+        Raises:
+            WorkflowStatusError: it is still active.
+        """
+        if not workflow.status.is_final:
+            raise WorkflowStatusError("trace", workflow.id, workflow.status.value)
+        self._write(workflow, workflow.jobs, workflow.stopped_at or workflow.last_updated)
 
     def _write(self, workflow: Workflow, jobs: tuple[Job, ...], at: datetime) -> None:
         definition = workflow.workflow_definition

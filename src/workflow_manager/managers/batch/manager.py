@@ -38,6 +38,7 @@ from workflow_manager.managers.batch.runner import BatchRunner, Rules, is_whole
 from workflow_manager.managers.batch.targets import Targets
 from workflow_manager.managers.batch.views import with_details
 from workflow_manager.managers.driver import Driver
+from workflow_manager.managers.later import is_held
 from workflow_manager.managers.live import Listener
 from workflow_manager.managers.standing import machine_of
 from workflow_manager.models import Job, ManagerName, Workflow, WorkflowDefinition
@@ -286,12 +287,12 @@ class BatchWorkflowManager(EngineWorkflowManager):
         """
         stored = [self.store.get_workflow(workflow.id) for workflow in workflows]
         with self._batch_runner.round() as round:
-            live = [each for each in stored if not each.status.is_final]
+            live = [each for each in stored if not (each.status.is_final or is_held(each))]
             round.look([job_id for each in live for job_id in self._batch_driver.watched(each)])
             return tuple(self._try(each) for each in stored)
 
     def _try(self, stored: Workflow) -> Workflow:
-        if stored.status.is_final or self._closed:
+        if stored.status.is_final or is_held(stored) or self._closed:
             return stored
         try:
             self._batch_driver.refresh(stored)

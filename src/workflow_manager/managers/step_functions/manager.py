@@ -20,6 +20,7 @@ import attrs
 from workflow_manager.asl.machine import ABSENT, Absent
 from workflow_manager.asl.values import JSON, check_json
 from workflow_manager.exceptions import ConflictError, InvalidValueError, NotFoundError, WorkflowStatusError
+from workflow_manager.managers.later import give_up, is_held
 from workflow_manager.managers.step_functions import map_runs, retries
 from workflow_manager.managers.step_functions.blueprints import Blueprints, trimmed
 from workflow_manager.managers.step_functions.client import Calls, Patience, Response, StepFunctionsClient
@@ -168,7 +169,7 @@ class StepFunctionsWorkflowManager:
         stored = self.store.get_workflow(workflow.id)
         if stored.status is not WorkflowStatus.QUEUED or is_cancelled(stored):
             return stored
-        is_placed = stored.workflow_definition.manager == self.name
+        is_placed = not is_held(stored)
         return self._updater.begun(self._starter.begin(stored if is_placed else workflow, is_placed=is_placed))
 
     def _own(self, definition: WorkflowDefinition) -> WorkflowDefinition:
@@ -181,8 +182,7 @@ class StepFunctionsWorkflowManager:
             known = self.store.get_workflow(workflow_id)
         except NotFoundError:
             return None
-        is_ours = known.workflow_definition.manager == self.name  # else its turn has not come
-        if is_ours and not known.status.is_final and not is_cancelled(known):
+        if not (known.status.is_final or is_cancelled(known) or is_held(known)):
             self._starter.settle(known)
         return known
 
@@ -283,7 +283,7 @@ class StepFunctionsWorkflowManager:
         Where AWS does not yet show the end, the workflow has its reason and ``resolved_by_user`` already, and the next
         update brings the status.
         """
-        stored = self.store.get_workflow(workflow.id)
+        stored = give_up(self.store, self.store.get_workflow(workflow.id), reason)
         if not stored.status.is_final:
             stored = self._updater.cancel(stored, reason)
         if not is_cancelled(stored):

@@ -15,6 +15,7 @@ import attrs
 
 from workflow_manager.exceptions import ConflictError, WorkflowStatusError
 from workflow_manager.history import HistoryEvent, HistoryEventType
+from workflow_manager.managers.later import is_held
 from workflow_manager.managers.step_functions import pages, standing
 from workflow_manager.managers.step_functions.client import Response
 from workflow_manager.managers.step_functions.events import Notice
@@ -52,7 +53,7 @@ class Updater:
 
     def summary(self, workflow: Workflow) -> Workflow:
         """*workflow*, as stored, after a look at its execution: one call, and one more if it has failed."""
-        if workflow.status.is_final:
+        if workflow.status.is_final or is_held(workflow):
             return workflow
         described = self.executions.describe(self.arn(workflow))
         if described is None or int(described.get("redriveCount", 0)) < redrive_of(workflow):
@@ -65,6 +66,8 @@ class Updater:
 
     def history(self, workflow: Workflow) -> Workflow:
         """*workflow*, as stored, with its jobs, after a look at what is new in its history."""
+        if is_held(workflow):
+            return workflow
         history = self.histories.update(workflow, self.arn(workflow))
         workflow = history.workflow
         if not workflow.status.is_final:
