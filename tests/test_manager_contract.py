@@ -17,7 +17,7 @@ from workflow_manager import (
     StateResource,
     TaskError,
 )
-from workflow_manager.testing.contracts.managers import ManagerContract
+from workflow_manager.testing.contracts.later import StartsLaterContract
 
 
 def echo(value: Any) -> Any:
@@ -31,7 +31,7 @@ def boom(value: Any) -> Any:
 TASKS = {"echo": echo, "boom": boom}
 
 
-class TestLocal(ManagerContract):
+class TestLocal(StartsLaterContract):
     """In this process, over memory."""
 
     @pytest.fixture
@@ -63,7 +63,7 @@ def batch_world() -> Any:
     return world
 
 
-class TestBatch(ManagerContract):
+class TestBatch(StartsLaterContract):
     """On AWS Batch."""
 
     definition_manager = "batch"
@@ -96,7 +96,7 @@ def step_functions_world() -> Any:
     return FakeStepFunctions(tasks)
 
 
-class TestStepFunctions(ManagerContract):
+class TestStepFunctions(StartsLaterContract):
     """On AWS Step Functions."""
 
     definition_manager = "step-functions"

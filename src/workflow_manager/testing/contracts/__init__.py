@@ -16,6 +16,7 @@ pytest shows the values in a failed assertion of a contract only if your ``conft
 its tests, which is skipped without it, hypothesis.
 
 A store that keeps snapshots is also a ``SnapshotContract``, and one that tells who has a lease a ``SharedContract``.
+Managers have a ``ManagerContract``, and those that can start later, as limits ask, a ``StartsLaterContract``.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import pytest
 
 from workflow_manager.protocols import Store
 from workflow_manager.testing.contracts.definitions import DefinitionContract
+from workflow_manager.testing.contracts.later import StartsLaterContract
 from workflow_manager.testing.contracts.leases import LeaseContract
 from workflow_manager.testing.contracts.listings import ListingContract
 from workflow_manager.testing.contracts.managers import ManagerContract
@@ -42,6 +44,7 @@ __all__ = [
     "ProcessContract",
     "SharedContract",
     "SnapshotContract",
+    "StartsLaterContract",
     "StoreContract",
     "WorkflowContract",
 ]
