@@ -457,6 +457,20 @@ def test_it_runs_at_aws(manager: str, tmp_path: Path, monkeypatch: pytest.Monkey
         assert "enough" == gone["statusReason"]
 
 
+def test_starts_may_be_limited(tmp_path: Path):
+    """By an environment variable; those beyond are queued, under the status that the original has for it."""
+    limits = {"START_LIMITS": '{"definitions": {"slow": 1}}', "WORKFLOW_STORE": str(tmp_path / "workflows.sqlite")}
+    with serving(limits) as where, httpx.Client(base_url=where, timeout=30) as api:
+        api.post("/workflow-definitions", json={"name": "slow", "stateMachine": SLOW})
+        first, second = start(api, "slow"), start(api, "slow")
+        assert ("running", "queued") == (first["status"], second["status"])
+        refused(api.post(f"/workflows/{second['id']}"), 409, second["id"])
+        api.delete(f"/workflows/{first['id']}")
+        assert "running" == api.get(f"/workflows/{second['id']}").json()["status"]
+        listed = api.get("/workflows?workflowDefinitionName=slow&oldestFirst=true").json()
+        assert [first["id"], second["id"]] == [workflow["id"] for workflow in listed]
+
+
 def test_an_unknown_manager_is_no_backend(tmp_path: Path):
     """The error says which variable is wrong and what it may be."""
     from http_api.backends import backend

@@ -369,6 +369,23 @@ def test_who_waits_takes_no_time_from_those_that_run():
         assert {found.id for found in service.update_pending(2).workflows} == {found.id for found in started[:2]}
 
 
+def test_limits_hold_on_dynamodb():
+    """The ledger is a record like any other: those beyond a limit start in order, by whichever process sees room."""
+    pytest.importorskip("boto3")
+    from dynamodb_stores import new_store
+    from servers import Server, running
+
+    runner = Idle()
+    with new_store(running(Server.MINISTACK), ttl_days=1) as store:
+        one, other = far(store, runner), far(store, runner)
+        started = [(one, other)[n % 2].start_workflow("gated", {"n": n}) for n in range(5)]
+        for turns in (2, 3, 4):
+            assert shown(one, started[turns - 2 :]) == ["running"] * 2 + ["queued"] * (5 - turns)
+            other.cancel_workflow(started[turns - 2].id, reason="make room")
+        assert shown(one, started) == ["cancelled"] * 3 + ["running"] * 2
+        assert {found.id for found in one.iterate_workflows()} == {workflow.id for workflow in started}
+
+
 @pytest.mark.parametrize("is_default", [False, True])
 def test_managers_leave_alone_what_is_held(is_default: bool):
     """Whoever asks a manager itself, or one of several, starts nothing before its turn; it can be cancelled there."""

@@ -6,6 +6,8 @@ Which store and which managers: told by environment variables.
                             the definitions that name none
 ``WORKFLOW_STORE``          path of an SQLite file (default ``workflows.sqlite``), or ``dynamodb:PREFIX``
 ``TASKS``                   local: ``module:mapping`` of resource names to functions (default: the hello tasks)
+``START_LIMITS``            how many workflows may be active at once, a JSON object such as
+                            ``{"definitions": {"hello-workflow": 10}, "queues": {"night": 2}}``
 ``DEFAULT_BATCH_QUEUE``     Batch: queue of workflows whose queue is ``default``
 ``CUSTOM_BATCH_QUEUES``     Batch: other names and their queues, a JSON object
 ``BATCH_RESULTS_TABLE``     Batch: DynamoDB table where jobs leave results (default ``workflow-results``)
@@ -27,6 +29,7 @@ import attrs
 
 import workflow_manager as wm
 from http_api.tasks import TASKS
+from workflow_manager.service import StartLimits
 
 
 @attrs.frozen(kw_only=True)
@@ -43,7 +46,7 @@ def backend(environment: Mapping[str, str]) -> Iterator[Backend]:
     The backend that *environment* describes; what it holds is closed in the end.
 
     Raises:
-        InvalidValueError: a manager is unknown.
+        InvalidValueError: a manager is unknown, or a limit is no number from 1.
         KeyError: a variable is missing that one of the managers needs.
     """
     names = [name.strip() for name in environment.get("WORKFLOW_MANAGERS", "local").split(",")]
@@ -51,9 +54,14 @@ def backend(environment: Mapping[str, str]) -> Iterator[Backend]:
         store = _store(environment, stack)
         managers = {name: _manager(name)(environment, store, stack) for name in names}
         yield Backend(
-            service=wm.WorkflowService(store, wm.MultiWorkflowManager(managers)),
+            service=wm.WorkflowService(store, wm.MultiWorkflowManager(managers), limits=_limits(environment)),
             default_manager=names[0],
         )
+
+
+def _limits(environment: Mapping[str, str]) -> StartLimits | None:
+    said = environment.get("START_LIMITS")
+    return None if said is None else StartLimits(**json.loads(said))
 
 
 def _store(environment: Mapping[str, str], stack: ExitStack) -> wm.Store:
