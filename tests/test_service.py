@@ -262,6 +262,7 @@ def test_the_log_tells_what_was_done_by_fields(service, caplog):
     assert {(record.definition, record.definition_version, record.manager) for record in records} == {
         ("slow", 0, "local")
     }
+    assert {record.workflow_id for record in caplog.records} == {workflow.id, retry.id}
     assert "hunter2" not in "".join(str(vars(record)) for record in caplog.records)
 
 

@@ -174,7 +174,9 @@ class EngineWorkflowManager:
         return workflow
 
     def _begin(self, workflow: Workflow) -> Workflow:
-        logger.info("workflow %s: starting %s", workflow.id, workflow.workflow_definition.name)
+        name = workflow.workflow_definition.name
+        fields = {"workflow_id": workflow.id, "definition": name}
+        logger.info("workflow %s: starting %s", workflow.id, name, extra=fields)
         committed = self._driver.begin(workflow)
         return changed(committed, input=check_json(committed.input))  # the caller's own, to change as they like
 

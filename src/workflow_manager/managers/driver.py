@@ -419,7 +419,8 @@ class Driver:
         if self._lives.pop(live.id, None) is not None:
             self.ended(live.id)
             self._runner.stop(workflow, ())
-            logger.info("workflow %s has %s", workflow.id, workflow.status.value)
+            fields = {"workflow_id": workflow.id, "workflow_status": workflow.status.value}
+            logger.info("workflow %s has %s", workflow.id, workflow.status.value, extra=fields)
 
     # Listening and loading
 
