@@ -22,6 +22,7 @@ from workflow_manager import (
     LocalWorkflowManager,
     ManagerClosedError,
     MemoryStore,
+    MultiWorkflowManager,
     NotFoundError,
     PageTokenError,
     SQLiteStore,
@@ -509,6 +510,19 @@ def test_polling_takes_over_what_a_lost_process_has_left(tmp_path: Path):
         service = WorkflowService(store, manager)
         assert [workflow.id for workflow in service.update_pending().workflows] == [left.id]
         assert service.wait(left.id, 20).status is WorkflowStatus.SUCCEEDED
+
+
+def test_nobody_is_asked_to_take_over_what_is_not_his(tmp_path: Path):
+    """A round that finds only workflows of a manager without a process of its own asks no other to recover."""
+    store = SQLiteStore(tmp_path / "w.db")
+    far, asked = EngineWorkflowManager(store, Remote(tmp_path), name="remote"), []
+    with LocalWorkflowManager(store) as local:
+        local.recover = lambda: asked.append(1) or ()  # type: ignore[method-assign]
+        service = WorkflowService(store, MultiWorkflowManager({"remote": far, "local": local}))
+        service.create_workflow_definition(attrs.evolve(SLOW, manager="remote"))
+        service.start_workflow("slow")
+        assert len(service.update_pending().workflows) == 1
+    assert asked == []
 
 
 def test_a_lease_lasts():

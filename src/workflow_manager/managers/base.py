@@ -213,7 +213,7 @@ class EngineWorkflowManager:
             WorkflowStatusError: also when a retry of it, or of one of its retries, is still going.
         """
         retry = self._begin(self.new_retry(workflow, start_at=start_at, input=input))
-        link(self.store, workflow.id, retry.id)
+        self._link(workflow, retry.id)
         return retry
 
     def new_retry(self, workflow: Workflow, *, start_at: str | None = None, input: JSON | Absent = ABSENT) -> Workflow:
@@ -255,6 +255,9 @@ class EngineWorkflowManager:
                 if known is not None:
                     seen.add(retry_id)
                     pending.append(known)
+
+    def _link(self, original: Workflow, retry_id: str) -> None:
+        link(self.store, original.id, retry_id)
 
     # Ending
 

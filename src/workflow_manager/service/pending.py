@@ -10,6 +10,7 @@ import attrs
 
 from workflow_manager.exceptions import ConflictError, InvalidValueError, NotFoundError
 from workflow_manager.managers.processes import new_owner
+from workflow_manager.managers.wait import directed
 from workflow_manager.models import Workflow
 from workflow_manager.protocols import Store, WorkflowManager
 
@@ -91,9 +92,12 @@ class Poller:
     def _recover(self, updated: list[Workflow]) -> None:
         """Let a manager go on with what is active and was found without a lease, where leases tell who has it."""
         is_shared = bool(getattr(self._store, "is_shared", True))
-        active = any(not workflow.status.is_final for workflow in updated)
-        if is_shared and active and isinstance(self._manager, Recovers):
+        if is_shared and isinstance(self._manager, Recovers) and any(map(self._is_left, updated)):
             try:
                 self._manager.recover()
             except Exception:
                 logger.exception("workflows whose process is gone could not be taken over")
+
+    def _is_left(self, workflow: Workflow) -> bool:
+        """Whether *workflow* is active, and of a manager that would have leased it if it were at work on it."""
+        return not workflow.status.is_final and isinstance(directed(self._manager, workflow), Recovers)
