@@ -109,12 +109,14 @@ def test_a_fault_at_any_call_of_create_and_update(name: str, fault: Any):
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 @pytest.mark.parametrize("name", FLOWS)
 def test_a_fault_at_any_call_of_cancel(name: str, fault: Any):
-    """A cancelled workflow is cancelled, and after reconcile none of its jobs lives."""
-    for index in range(6):
+    """For every call index: the workflow is cancelled, and after reconcile none of its jobs lives."""
+    index, struck = 0, True
+    while struck:
         world = World()
         workflow = world.create(*FLOWS[name])
         world.fake.advance(4.5 if name == "stepped" else 6)
         world.look(workflow)
+        assert world.live()
         arm(world, index, fault)
 
         def cancel(world: World = world, workflow: Any = workflow) -> None:
@@ -125,18 +127,22 @@ def test_a_fault_at_any_call_of_cancel(name: str, fault: Any):
 
         if survive(world, cancel):
             cancel()
+        struck = bool(world.fake.faults.met)
         world.fake.faults.clear()
         world.manager.reconcile()
         assert world.live() == [], index
         assert world.store.get_workflow(workflow.id).status is WorkflowStatus.CANCELLED
         world.fake.run_all()
         assert world.manager.update_workflow_history(workflow).status_reason == "enough"
+        index += 1
+    assert index >= 2
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_a_fault_at_any_call_of_retry(fault: Any):
-    """A retry ends as an undisturbed one does, and leaves no job that nobody knows."""
-    for index in range(8):
+    """For every call index: a retry ends as an undisturbed one does, and leaves no job that nobody knows."""
+    index, struck = 0, True
+    while struck:
         world = World()
         world.register("fragile", boom)
         document = {"StartAt": "A", "States": {"A": task(Next="F"), "F": task("fragile", Next="Z"), "Z": task()}}
@@ -153,8 +159,11 @@ def test_a_fault_at_any_call_of_retry(fault: Any):
             world.fake.advance(2)
             survive(world, lambda world=world, done=done: world.look(done))
             done = world.store.get_workflow(done.id)
+        struck = bool(world.fake.faults.met)
         check_no_orphans(world)
         assert (done.status, done.output) == (WorkflowStatus.SUCCEEDED, {"n": 3}), index
+        index += 1
+    assert index >= 4
 
 
 @pytest.mark.parametrize("name", FLOWS)
@@ -196,6 +205,25 @@ def test_a_cancel_that_cannot_be_proved_says_so():
     assert world.live() == []
 
 
+@pytest.mark.parametrize("hidden", ["listed later", "not to be listed now"])
+def test_a_cancel_proves_nothing_about_a_job_that_it_cannot_see(hidden: str):
+    """A lost answer, and the job cannot be found yet: cancel says so, and ends the job when it is asked again."""
+    world = World(listing_lag=3 if hidden == "listed later" else 0)
+    world.fake.faults.at(0, Fault.LOST_REPLY, operation="SubmitJob")
+    if hidden != "listed later":
+        world.fake.faults.rate(1.0, Fault.THROTTLE, seed=1, operation="ListJobs")
+    workflow = world.create(chain(1), {"n": 0})
+    (job,) = world.fake.jobs()
+    with pytest.raises(JobsStillRunningError) as raised:
+        world.manager.cancel_workflow(workflow, reason="enough")
+    assert raised.value.job_ids == (job["jobName"],)
+
+    world.fake.faults.clear()
+    world.fake.advance(3)
+    assert world.manager.cancel_workflow(workflow, reason="enough").status is WorkflowStatus.CANCELLED
+    assert world.live() == []
+
+
 def test_a_lost_reply_is_settled_by_looking():
     """The answer of SubmitJob is lost: the job is found by its name, at once, and not submitted again."""
     world = World()
@@ -232,6 +260,33 @@ def test_botocore_never_repeats_submit_job(mode: str):
     world.fake.faults.at(0, Fault.SERVER_ERROR, operation="DescribeJobs")
     world.look(workflow)
     assert world.fake.calls["DescribeJobs"] == 2
+
+
+def test_what_submit_job_raises_stays_botocores():
+    """Whoever shares the client with a manager catches the errors that botocore documents."""
+    world = World()
+    with pytest.raises(world.client().exceptions.ClientException, match="not found"):
+        world.client().submit_job(jobName="mine", jobQueue="nowhere", jobDefinition="bump")
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ExpiredTokenException"])
+def test_a_manager_that_may_not_submit_fails_no_workflow(code: str):
+    """Credentials are the caller's trouble: they are told, and with others, or later, the workflow goes on."""
+    world = World()
+
+    class NotAllowed(Exception):
+        response = {"Error": {"Code": code, "Message": "not you"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+
+    workflow = world.create({"StartAt": "A", "States": {"A": task(ResultPath="$.x", Next="B"), "B": task()}}, {"n": 0})
+    world.fake.run_all()
+    world.fake.faults.at(0, NotAllowed(), operation="SubmitJob")
+    with pytest.raises(NotAllowed):
+        world.look(workflow)
+    assert world.store.get_workflow(workflow.id).status is WorkflowStatus.RUNNING
+
+    done = world.finish(workflow)
+    assert done.status is WorkflowStatus.SUCCEEDED
+    assert len(world.fake.jobs()) == 2
 
 
 def test_reconcile_ends_jobs_of_workflows_that_are_gone():

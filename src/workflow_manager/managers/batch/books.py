@@ -49,6 +49,7 @@ class Book:
         "jobs",
         "members",
         "stopped",
+        "strays",
         "suspected_since",
         "workflow_id",
     )
@@ -64,6 +65,7 @@ class Book:
         self.held: set[str] = set()  # tokens that need not be tried again before the next look
         self.ended: set[str] = set()  # ids of jobs that are known to have ended
         self.stopped: set[str] = set()  # ids of jobs that AWS was told to end
+        self.strays: set[str] = set()  # ids of jobs that were found by name when nothing waited for them any more
         self.details: dict[str, Mapping[str, Any]] = {}  # jobs as last seen
 
     def learn(self, task: PendingTask) -> None:
@@ -104,7 +106,7 @@ class Book:
     @property
     def ids(self) -> list[str]:
         """All jobs, each once."""
-        return list(dict.fromkeys((*self.graph.values(), *self.jobs.values())))
+        return list(dict.fromkeys((*self.graph.values(), *self.jobs.values(), *sorted(self.strays))))
 
     def scan(self, workflow_id: str, events: Iterable[HistoryEvent]) -> None:
         """Take in the receipts that stand in a history."""

@@ -50,7 +50,11 @@ BATCH_LIMITS = Limits(history_events=None)
 
 
 class JobsStillRunningError(WorkflowManagerError):
-    """The workflow is cancelled, but AWS has not confirmed the end of *job_ids*; cancel again, or reconcile."""
+    """
+    The workflow is cancelled, but AWS has not confirmed the end of *job_ids*; cancel again, or reconcile.
+
+    A job that may have been submitted but cannot be seen yet has no id: its name stands there instead.
+    """
 
     def __init__(self, workflow_id: str, job_ids: Iterable[str]) -> None:
         self.workflow_id, self.job_ids = workflow_id, tuple(job_ids)
@@ -202,7 +206,8 @@ class BatchWorkflowManager(EngineWorkflowManager):
         book = self._books.open(cancelled.id)
         try:
             with self._batch_runner.round() as round:
-                left = self._batch_runner.stopper.prove(cancelled, book, round)
+                doubtful = self._batch_runner.doubtful(cancelled, book)
+                left = self._batch_runner.stopper.prove(cancelled, book, doubtful, round)
         except Exception as error:  # told apart by code, so as not to import botocore
             if not passes(error):
                 raise

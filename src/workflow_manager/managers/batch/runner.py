@@ -280,7 +280,7 @@ class BatchRunner:
         """See :meth:`workflow_manager.protocols.TaskRunner.stop`."""
         book = self._books.open(workflow.id)
         if not keep:
-            self.stopper.stop(workflow, book, book.ids, self._doubtful(workflow, book))
+            self.stopper.stop(workflow, book, book.ids, self.doubtful(workflow, book))
         elif not is_whole(workflow):  # of a graph that is submitted whole all ends together
             ids = [job_id for token, job_id in book.jobs.items() if token not in keep]
             kept = {book.jobs[token] for token in keep if token in book.jobs}
@@ -292,7 +292,7 @@ class BatchRunner:
             }
             self.stopper.stop(workflow, book, ids, doubtful, kept)
 
-    def _doubtful(self, workflow: Workflow, book: Book) -> Mapping[str, Doubt]:
+    def doubtful(self, workflow: Workflow, book: Book) -> Mapping[str, Doubt]:
         """Jobs that may be under way unknown to the book, by key."""
         if not is_whole(workflow) or book.suspected_since is None:
             return book.unsettled()
