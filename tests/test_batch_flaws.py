@@ -6,6 +6,7 @@ The first half is about running them, the second about beginning again in the mi
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +23,7 @@ from workflow_manager import (
 )
 from workflow_manager.managers.batch.reasons import is_stopped_by_hand
 from workflow_manager.testing import Fault, JobEnd
+from workflow_manager.workers.batch import run_command
 
 
 def environment(job: dict[str, Any]) -> dict[str, str]:
@@ -160,6 +162,25 @@ def test_flaw_a_forgotten_job_that_has_left_its_result_counts():
     world.fake.advance(2 * 3600)
 
     assert world.look(workflow).output == {"n": 2}
+
+
+def test_a_forgotten_job_that_has_left_its_standard_error_has_failed():
+    """What a failed command leaves is no output, however late somebody looks."""
+    world = World(retention=timedelta(hours=1))
+
+    def fail(job: Any) -> int:
+        return run_command([sys.executable, "-c", "import sys; sys.exit('no way')"], job.environment, world.results)
+
+    world.fake.register("fail", fail)
+    looked_at, late = (world.create(chain(1, "fail"), {"n": 0}) for _ in range(2))
+    world.fake.run_all()
+    seen = world.look(looked_at)
+    world.fake.advance(2 * 3600)
+    done = world.look(late)
+
+    assert (seen.status, seen.error) == (WorkflowStatus.FAILED, "Batch.ExitCode.1")
+    assert (done.status, done.error) == (WorkflowStatus.FAILED, "Batch.Failed")
+    assert "no way" in seen.cause and "no way" in done.cause
 
 
 @pytest.mark.parametrize("fault", [Fault.THROTTLE, Fault.SERVER_ERROR, Fault.REFUSED, Fault.LOST_REPLY])

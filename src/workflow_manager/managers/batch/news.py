@@ -14,7 +14,7 @@ from workflow_manager.engine.reports import Report, TaskFailed, TaskHeartbeat, T
 from workflow_manager.managers.batch.books import Book
 from workflow_manager.managers.batch.polling import Round
 from workflow_manager.managers.batch.reasons import LOST, classify
-from workflow_manager.managers.batch.results import ERROR_MEMBER
+from workflow_manager.managers.batch.results import failure_in
 from workflow_manager.models import Workflow
 
 NO_RESULT: Mapping[str, JSON] = {}
@@ -55,36 +55,30 @@ class News:
         if status not in {"SUCCEEDED", "FAILED"} or not round.is_read(job_id):
             return None
         result = round.results.get(job_id, NO_RESULT)
+        left = failure_in(result)
         if status == "SUCCEEDED":
-            return TaskSucceeded(task.token, now, NO_RESULT if _named_error(result) else result)
+            return TaskSucceeded(task.token, now, result if left is None else NO_RESULT)
         failure = classify(detail)
-        named = _named_error(result)
-        if named and failure.error.startswith("Batch.ExitCode."):
-            error, cause = named.get("error"), named.get("cause")
-            return TaskFailed(task.token, now, _text(error), _text(cause))
+        if left and left.get("error") and failure.error.startswith("Batch.ExitCode."):
+            return TaskFailed(task.token, now, _text(left["error"]), _text(left.get("cause")))
         own_limit = state.timeout_seconds is not None or state.timeout_seconds_path is not None
         error = ErrorName.TIMEOUT.value if failure.error == "Batch.TimedOut" and own_limit else failure.error
-        said = f"\n{result}" if isinstance(result, str) and result else ""
-        return TaskFailed(task.token, now, str(error), f"{failure.cause}{said}")
+        said = result if left is None else None if "error" in left else left.get("cause")
+        more = f"\n{said}" if isinstance(said, str) and said else ""
+        return TaskFailed(task.token, now, str(error), f"{failure.cause}{more}")
 
     def _about_lost(self, task: PendingTask, since: datetime, job_id: str, round: Round) -> Report | None:
         """Batch does not know the job: its result tells how it ended, if it has left one."""
         now = self._clock()
         if job_id in round.results:
             result = round.results[job_id]
-            named = _named_error(result)
-            if named:
-                return TaskFailed(task.token, now, _text(named.get("error")), _text(named.get("cause")))
+            left = failure_in(result)
+            if left is not None:
+                return TaskFailed(task.token, now, _text(left.get("error")) or "Batch.Failed", _text(left.get("cause")))
             return TaskSucceeded(task.token, now, result)
         if now - since < self._lost:
             return None
         return TaskFailed(task.token, now, LOST.error, LOST.cause)
-
-
-def _named_error(result: JSON) -> Mapping[str, JSON]:
-    """What a failed job has left: ``error`` and ``cause``; empty if *result* is none of that."""
-    error = result.get(ERROR_MEMBER) if isinstance(result, Mapping) else None
-    return error if isinstance(error, Mapping) else {}
 
 
 def _text(value: JSON) -> str | None:
