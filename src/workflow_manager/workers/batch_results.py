@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
-from workflow_manager.workers.batch_input import ERROR_MEMBER, JobInputError, ResultTooLargeError, Results, read_text
+from workflow_manager.workers.batch_input import ERROR_MEMBER, JobInputError, Results, ResultTooLargeError, read_text
 
 _MOST_KEYS = 100  # BatchGetItem's limit
 _TRIES = 8
