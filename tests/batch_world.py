@@ -39,7 +39,7 @@ class World:
     def __init__(self, *, slots: int | None = None, **fake: Any) -> None:
         self.fake = FakeBatch(**fake)
         self.fake.add_queue("jobs", slots=slots)
-        self.store, self.results = MemoryStore(), MemoryResults()
+        self.store, self.results = MemoryStore(clock=self.fake.clock), MemoryResults()
         self.register("bump", bump)
         self.register("boom", boom)
         self.manager = self.new_manager()

@@ -62,8 +62,13 @@ def _made(machine: StateMachine, whole: bool) -> BatchMachine:
         if isinstance(state, TaskState):
             tasks[state.name] = state
         elif isinstance(state, MapState) and not state.is_distributed and len(state.item_processor.states) == 1:
-            arrays.update(each.name for each in state.item_processor.states.values() if isinstance(each, TaskState))
+            arrays.update(each.name for each in state.item_processor.states.values() if _may_be_child(each))
     return BatchMachine(_as_jobs(machine, whole), tasks, frozenset(arrays))
+
+
+def _may_be_child(state: State) -> bool:
+    """Whether a child of an array will do; one is not looked at while it runs, so nobody would see its heartbeat."""
+    return isinstance(state, TaskState) and state.heartbeat_seconds is None and state.heartbeat_seconds_path is None
 
 
 def _as_jobs(machine: StateMachine, whole: bool) -> StateMachine:

@@ -36,20 +36,23 @@ class News:
         round: Round,
     ) -> Iterator[Report]:
         """What *round* has shown about *tasks*; *states* are the Tasks as they were written."""
+        now = self._clock()  # once, so that what begins because of these reports begins at the same time
         for task in tasks:
             job_id = book.jobs.get(task.token, "")
             report = None
             if job_id in round.details:
                 book.see(job_id, round.details[job_id])
-                report = self._about(task, states[task.state], round.details[job_id], round)
+                report = self._about(task, states[task.state], round.details[job_id], round, now)
             elif job_id in round.missing and round.is_read(job_id):
                 since = workflow.created_at if book.graph else task.scheduled_at
-                report = self._about_lost(task, since, job_id, round)
+                report = self._about_lost(task, since, job_id, round, now)
             if report is not None:
                 yield report
 
-    def _about(self, task: PendingTask, state: TaskState, detail: Mapping[str, Any], round: Round) -> Report | None:
-        status, job_id, now = detail["status"], detail["jobId"], self._clock()
+    def _about(
+        self, task: PendingTask, state: TaskState, detail: Mapping[str, Any], round: Round, now: datetime
+    ) -> Report | None:
+        status, job_id = detail["status"], detail["jobId"]
         if status == "RUNNING":
             return None if task.heartbeat_seconds is None else TaskHeartbeat(task.token, now)
         if status not in {"SUCCEEDED", "FAILED"} or not round.is_read(job_id):
@@ -67,9 +70,10 @@ class News:
         more = f"\n{said}" if isinstance(said, str) and said else ""
         return TaskFailed(task.token, now, str(error), f"{failure.cause}{more}")
 
-    def _about_lost(self, task: PendingTask, since: datetime, job_id: str, round: Round) -> Report | None:
+    def _about_lost(
+        self, task: PendingTask, since: datetime, job_id: str, round: Round, now: datetime
+    ) -> Report | None:
         """Batch does not know the job: its result tells how it ended, if it has left one."""
-        now = self._clock()
         if job_id in round.results:
             result = round.results[job_id]
             left = failure_in(result)

@@ -40,6 +40,10 @@ SUBMISSION_TAG = "workflow-manager:submission"
 _JOB_TAGS = ("workflow-manager:workflow", "workflow-manager:state")
 
 
+class InputTooLargeError(Exception):
+    """The results store has no room for an input that is too large to be sent; the text says why."""
+
+
 @attrs.frozen(kw_only=True)
 class Target:
     """Where a state's jobs go: queue and job definition; *deployment* is part of their names."""
@@ -68,6 +72,9 @@ def request_for(
     The request for the job *key* of *workflow*.
 
     Variables that are too large for the container's overrides are saved in *results* first.
+
+    Raises:
+        InputTooLargeError: they are too large for that as well.
     """
     name = job_name(
         workflow.id,
@@ -80,7 +87,10 @@ def request_for(
     variables = {DEPENDENCIES: "", **variables}
     overrides = _overrides(variables, command)
     if len(json.dumps(overrides, separators=(",", ":"))) > LONGEST_OVERRIDES:
-        results.save(f"input/{name}", dict(variables))
+        try:
+            results.save(f"input/{name}", dict(variables))
+        except InvalidValueError as error:
+            raise InputTooLargeError(f"state {state!r}: its input has no room in the results store: {error}") from error
         overrides = _overrides({DEPENDENCIES: "", REF: f"input/{name}"}, command)
     request: dict[str, Any] = {
         "jobName": name,

@@ -33,7 +33,12 @@ class JobResults(Protocol):
     """What jobs have written, JSON values by job id."""
 
     def save(self, job_id: str, result: JSON) -> None:
-        """Keep *result* in place of what is there."""
+        """
+        Keep *result* in place of what is there.
+
+        Raises:
+            InvalidValueError: there is no room for one of its size.
+        """
         ...
 
     def load(self, job_ids: Iterable[str]) -> Mapping[str, JSON]:

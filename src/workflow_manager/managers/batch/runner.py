@@ -16,6 +16,7 @@ from typing import Any
 
 import attrs
 
+from workflow_manager.asl.errors import ErrorName
 from workflow_manager.asl.values import dumps
 from workflow_manager.engine.pending import PendingTask
 from workflow_manager.engine.reports import Report, TaskFailed, TaskSubmitted
@@ -30,13 +31,20 @@ from workflow_manager.managers.batch.names import job_name, mark_of
 from workflow_manager.managers.batch.news import News
 from workflow_manager.managers.batch.plan import PlannedJob, Submission
 from workflow_manager.managers.batch.polling import Round
-from workflow_manager.managers.batch.requests import START, SUBMISSION_TAG, Request, Target, request_for
+from workflow_manager.managers.batch.requests import (
+    START,
+    SUBMISSION_TAG,
+    InputTooLargeError,
+    Request,
+    Target,
+    request_for,
+)
 from workflow_manager.managers.batch.results import JobResults
 from workflow_manager.managers.batch.sending import Refused, Sender
 from workflow_manager.managers.batch.stopping import Stopper
 from workflow_manager.managers.batch.targets import Targets
 from workflow_manager.models import Workflow
-from workflow_manager.protocols import Store
+from workflow_manager.protocols import Lease, Store
 
 logger = logging.getLogger("workflow_manager")
 
@@ -118,6 +126,8 @@ class BatchRunner:
             return self._start_one(workflow, task, book)
         except UnknownResourceError as error:  # it was there when the workflow was created
             return TaskFailed(task.token, self._clock(), "Batch.UnknownResource", str(error))
+        except InputTooLargeError as error:
+            return TaskFailed(task.token, self._clock(), ErrorName.DATA_LIMIT_EXCEEDED.value, str(error))
         except Exception as error:  # told apart by code, so as not to import botocore
             if not passes(error):
                 raise
@@ -214,7 +224,18 @@ class BatchRunner:
             yield True
         finally:
             held.discard(workflow_id)
+            self._end(lease)
+
+    def _end(self, lease: Lease) -> None:
+        """End *lease* once ListJobs shows what was submitted under it: its receipt may never be stored."""
+        settle = self._rules.settle.total_seconds()
+        if settle <= 0:
             self._store.release(lease)
+            return
+        try:
+            self._store.acquire(lease.workflow_id, self._owner, settle)
+        except (ConflictError, NotFoundError):
+            pass  # it has expired, and another driver is at it
 
     # Looking
 
@@ -253,7 +274,7 @@ class BatchRunner:
             reports: list[Report] = list(self.known_news(workflow, tasks))
         book.held.clear()
         for task in tasks:
-            if task.token not in book.jobs:
+            if not task.submitted:  # one that went with another in an array has a job, but no receipt yet
                 report = self.start(workflow, task)
                 if report is not None:
                     reports.append(report)
