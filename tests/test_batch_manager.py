@@ -28,6 +28,7 @@ from workflow_manager.managers.batch.names import job_name, origin_of
 from workflow_manager.managers.batch.plan import joins_for
 from workflow_manager.managers.batch.reasons import classify, exit_conditions
 from workflow_manager.testing import Fault, JobEnd
+from workflow_manager.testing.fake_batch.world import Doing
 
 WORKFLOW_ID = "6f1d2c2e-9a53-4c0e-8b8e-0f6a3b1f7d42"
 
@@ -212,6 +213,32 @@ def test_one_workflow_that_cannot_be_looked_at_is_not_in_the_way_of_others():
     world.manager._batch_driver.refresh = fail  # type: ignore[method-assign]
     first, second = world.manager.update_workflows(workflows)
 
+    assert (first.status, second.status) == (WorkflowStatus.RUNNING, WorkflowStatus.SUCCEEDED)
+
+
+def test_a_workflow_that_another_manager_must_drive_is_not_in_the_way():
+    """A manager lacks the queue of one of the workflows: that one is left as it is, by updates and by reconcile."""
+    world = World()
+    world.fake.add_queue("big")
+    world.manager = world.new_manager(queues={"big": "big"})
+    document = {"StartAt": "A", "States": {"A": task(ResultPath="$.x", Next="B"), "B": task()}}
+    strange = world.create(document, {"n": 0}, queue="big")
+    world.fake.run_all()
+    world.fake.faults.rate(1.0, Fault.THROTTLE, seed=1, operation="SubmitJob")
+    world.look(strange)
+    world.fake.faults.clear()
+    job = world.client().submit_job(
+        jobName=job_name(strange.id, "x", namespace="", resource="", state="B"), jobQueue="jobs", jobDefinition="bump"
+    )
+    gone = world.create(chain(1), {"n": 0})
+    world.store.delete_workflow(gone.id)
+    ours = world.create(chain(1), {"n": 0})
+    other = world.new_manager()
+    found = other.reconcile()
+    assert (found.left, len(found.ended)) == ((job["jobId"],), 1)
+
+    world.fake.run_all()
+    first, second = other.update_workflows([strange, ours])
     assert (first.status, second.status) == (WorkflowStatus.RUNNING, WorkflowStatus.SUCCEEDED)
 
 
@@ -496,6 +523,40 @@ def test_logs_never_hide_the_jobs_own_error():
     world.fake.faults.at(0, Fault.THROTTLE)
     assert any("code 3" in line for line in with_logs.logs(job))
     assert any("code 3" in line for line in world.manager.logs(job))
+
+
+def test_logs_are_there_while_the_job_runs_and_for_array_children():
+    """Batch tells where the log is: of a running job, of an array's child, in a log group of the definition's own."""
+    world = World()
+    world.manager = world.new_manager(logs=world.client("logs"))
+    log = {"logDriver": "awslogs", "options": {"awslogs-group": "/mine"}}
+    world.client().register_job_definition(
+        jobDefinitionName="chatty", type="container", containerProperties={"image": "i", "logConfiguration": log}
+    )
+
+    def talk(job: Any) -> Any:
+        job.log("hello")
+        yield 20
+        job.log("goodbye")
+        return 3
+
+    world.fake._world.doings["chatty"] = Doing(run=talk, seconds=1)
+    workflow = world.create(each_of("chatty"), {"items": [1, 2]})
+    world.fake.advance(10)
+    running = world.manager.update_workflow_history(workflow).jobs[0]
+    assert world.manager.logs(running) == ("hello",)
+
+    done = world.finish(workflow).jobs[0]
+    assert world.manager.logs(done, tail=1)[0] == "goodbye"
+    assert world.manager.logs(done, tail=20_000)[:2] == ("hello", "goodbye")
+    assert world.manager.logs(done, tail=0) == tuple(done.status_reason.splitlines())
+    assert [attempt.exit_code for attempt in done.attempts] == [3]
+
+
+def each_of(resource: str) -> dict[str, Any]:
+    document = each()
+    document["States"]["M"]["ItemProcessor"]["States"]["One"]["Resource"] = resource
+    return document
 
 
 def test_tries_that_were_jobs_of_their_own_are_attempts():

@@ -27,7 +27,7 @@ from workflow_manager.managers.batch import check
 from workflow_manager.managers.batch.books import Books
 from workflow_manager.managers.batch.client import BatchClient, Calls, LogsClient, Pacer, Patience, passes, submit_once
 from workflow_manager.managers.batch.driver import BatchDriver
-from workflow_manager.managers.batch.logs import job_log
+from workflow_manager.managers.batch.logs import JobLogs
 from workflow_manager.managers.batch.names import origin_of
 from workflow_manager.managers.batch.plan import Plan, PlannedJob, Submission
 from workflow_manager.managers.batch.polling import ENDED
@@ -44,6 +44,8 @@ from workflow_manager.models import Job, ManagerName, Workflow, WorkflowDefiniti
 from workflow_manager.protocols import Store
 
 logger = logging.getLogger("workflow_manager")
+
+_NOT_NOW = "workflow %s: it cannot be looked at now"
 
 BATCH_LIMITS = Limits(history_events=None)
 """Payloads as Step Functions bounds them; histories as long as they get."""
@@ -82,7 +84,7 @@ class BatchWorkflowManager(EngineWorkflowManager):
         settle: how long ListJobs may not show a job that was submitted.
         handover: how long a task that another driver was to submit is left to it.
         lost: after which time a job that Batch does not know is ``Batch.Lost``.
-        log_group: where CloudWatch Logs has the logs of jobs.
+        log_group: where CloudWatch Logs has the logs of jobs whose definition names no log group of its own.
         limits: the engine's.
         listeners: see :class:`workflow_manager.managers.base.EngineWorkflowManager`.
 
@@ -116,9 +118,9 @@ class BatchWorkflowManager(EngineWorkflowManager):
         patience = patience or Patience()
         self.submission = Submission(submission)
         self.results: JobResults = results if results is not None else MemoryResults()
-        self._logs, self._log_group = logs, log_group
         pacer = Pacer(calls_per_second, 2 * calls_per_second, clock=time.monotonic, sleep=patience.sleep)
         self._calls = Calls(client, pacer, patience)
+        self._job_logs = JobLogs(logs, log_group, self._calls)
         self._targets = Targets(
             default_queue=default_queue, queues=dict(queues or {}), store=store, deployment=deployment
         )
@@ -291,18 +293,23 @@ class BatchWorkflowManager(EngineWorkflowManager):
         """
         stored = [self.store.get_workflow(workflow.id) for workflow in workflows]
         with self._batch_runner.round() as round:
-            live = [each for each in stored if not each.status.is_final]
-            round.look([job_id for each in live for job_id in self._batch_driver.watched(each)])
-            return tuple(self._try(each) for each in stored)
+            watched = {each.id: self._watched(each) for each in stored if not (each.status.is_final or self._closed)}
+            round.look([job_id for ids in watched.values() for job_id in ids or ()])
+            return tuple(each if watched.get(each.id) is None else self._try(each) for each in stored)
+
+    def _watched(self, stored: Workflow) -> list[str] | None:
+        try:
+            return self._batch_driver.watched(stored)
+        except Exception:
+            logger.warning(_NOT_NOW, stored.id, exc_info=True)
+            return None
 
     def _try(self, stored: Workflow) -> Workflow:
-        if stored.status.is_final or self._closed:
-            return stored
         try:
             self._batch_driver.refresh(stored)
             return self.store.get_workflow(stored.id)
         except Exception:
-            logger.warning("workflow %s: it cannot be looked at now", stored.id, exc_info=True)
+            logger.warning(_NOT_NOW, stored.id, exc_info=True)
             return stored
 
     def apply_event(self, event: Mapping[str, Any]) -> Workflow | None:
@@ -338,5 +345,9 @@ class BatchWorkflowManager(EngineWorkflowManager):
         return self.store.get_workflow(stored.id)
 
     def logs(self, job: Job, *, tail: int = 50) -> tuple[str, ...]:
-        """The last lines of the log of *job*, then its own error; trouble with the log is a line in its place."""
-        return job_log(self._logs, self._log_group, job, tail)
+        """
+        The last lines of the log of *job*, then its own error; trouble with the log is a line in its place.
+
+        Batch is asked where the log is (one DescribeJobs), so that jobs that run now and array children have one too.
+        """
+        return self._job_logs.of(job, tail)
