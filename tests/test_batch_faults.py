@@ -312,6 +312,7 @@ def test_a_create_that_is_refused_takes_back_what_it_submitted():
     workflow = world.store.get_workflow(workflow.id)
 
     assert (workflow.status, workflow.error) == (WorkflowStatus.FAILED, "Batch.Refused")
+    assert str(workflow.cause).startswith("state 'C': ")
     assert world.live() == []
 
 

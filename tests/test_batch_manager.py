@@ -7,6 +7,7 @@ import json
 import random
 from typing import Any
 
+import attrs
 import pytest
 
 pytest.importorskip("boto3")
@@ -110,6 +111,38 @@ def test_a_plan_says_what_batch_does_otherwise():
     document = {"StartAt": "A", "States": {"A": task(Retry=retry, TimeoutSeconds=60)}, "TimeoutSeconds": 900}
 
     assert len(world.manager.plan(world.definition(document)).differences) == 4
+
+
+def test_a_plan_in_steps_says_so_too():
+    """Array jobs, heartbeats, and that somebody has to look."""
+    world = World()
+    document = each(Next="B")
+    del document["States"]["M"]["End"]
+    document["States"]["B"] = task(HeartbeatSeconds=60)
+    told = " ".join(world.manager.plan(world.definition(document)).differences)
+
+    assert all(word in told for word in ("'M'", "array jobs", "heartbeat", "somebody must update"))
+
+
+def test_retries_by_exit_code_are_told():
+    """Batch cannot see the name that a job gives its error, only its exit code."""
+    world = World()
+    retry = [{"ErrorEquals": ["Batch.ExitCode.3"]}]
+    document = {"StartAt": "A", "States": {"A": task(Retry=retry)}}
+
+    assert any("exit code" in told for told in world.manager.plan(world.definition(document)).differences)
+
+
+def test_check_looks_at_tags_and_at_the_resources_of_a_namespace():
+    """Each problem has its place: default tags that no job can bear, names that no job definition can have."""
+    world = World()
+    definition = attrs.evolve(world.definition(chain(2, "no/name")), default_tags={"a/b": "aws:mine"})
+    assert [problem.path for problem in world.manager.check(definition)] == ["/defaultTags/a~1b"]
+
+    found = [problem.path for problem in world.manager.check(definition, namespace="")]
+    assert found == ["/defaultTags/a~1b", "/States/S0/Resource", "/States/S1/Resource"]
+    world.store.save_state_resource(StateResource(name="no/name", namespace="prod", uri="bump"))
+    assert [problem.path for problem in world.manager.check(definition, namespace="prod")] == ["/defaultTags/a~1b"]
 
 
 def test_what_no_job_can_do_is_refused():
@@ -499,6 +532,14 @@ def test_any_failure_can_be_classified(status_reason: str, reason: str, code: in
     assert failure.cause
 
 
+def test_batchs_own_reasons_count_for_more_than_flags():
+    """A job that Batch itself ended may be flagged as terminated; what it says of the end is the error."""
+    reason = "Job attempt duration exceeded timeout"
+
+    assert classify({"statusReason": reason, "isTerminated": True, "startedAt": 1}).error == "Batch.TimedOut"
+    assert classify({"statusReason": "enough", "isTerminated": True}).error == "Batch.AbortedByUser"
+
+
 def test_conditions_are_those_of_the_classifier():
     """What evaluateOnExit matches is classified by the name it stands for."""
     assert exit_conditions("Batch.ExitCode.3") == ({"onExitCode": "3"},)
@@ -675,6 +716,25 @@ def test_events_of_others_are_passed_over():
     assert world.manager.apply_event({"detail": {**detail, "jobName": gone}}) is None
     with pytest.raises(InvalidValueError):
         world.manager.apply_event({"detail": "what?"})
+
+
+def test_any_state_name_becomes_a_legal_tag():
+    """Batch's own rules for tags are narrower than those for names of states."""
+    world = World()
+    for name in ("Käse & Brot?", "AWS:x", "\t"):
+        world.create({"StartAt": name, "States": {name: task()}}, {"n": 0})
+    values = [job["tags"]["workflow-manager:state"] for job in world.fake.jobs()]
+
+    assert values == ["Käse - Brot-", "-AWS:x", "-"]
+
+
+def test_tags_that_leave_no_room_in_the_request_are_refused():
+    """SubmitJob takes 30 KiB; the job's input and names need their part of it."""
+    world = World()
+    tags = {f"{n:0128}": "ä" * 256 for n in range(40)}
+    with pytest.raises(InvalidValueError, match="bytes as JSON"):
+        world.create(chain(1), {"n": 0}, tags=tags)
+    assert world.fake.jobs() == []
 
 
 def test_tags_that_no_job_can_bear_are_refused():

@@ -169,9 +169,23 @@ class BatchWorkflowManager(EngineWorkflowManager):
         machine = definition.state_machine if isinstance(definition, WorkflowDefinition) else definition
         return check.plan(machine, self.submission)
 
-    def check(self, definition: WorkflowDefinition | StateMachine) -> tuple[Problem, ...]:
-        """What AWS would refuse of *definition*, each problem with its state; empty if it can run."""
-        return self.plan(definition).problems
+    def check(
+        self, definition: WorkflowDefinition | StateMachine, *, namespace: str | None = None
+    ) -> tuple[Problem, ...]:
+        """
+        What AWS would refuse of *definition*, each problem with its state; empty if it can run.
+
+        With a *namespace* (``""`` is none) its Resources are looked up as well.
+        """
+        problems = list(self.plan(definition).problems)
+        machine = definition.state_machine if isinstance(definition, WorkflowDefinition) else definition
+        if isinstance(definition, WorkflowDefinition):
+            problems += check.problem_of_tags(definition.default_tags)
+        if namespace is not None:
+            problems += check.problems_of_resources(
+                machine, lambda state: self._targets.definition(state.resource, state=state.name, namespace=namespace)
+            )
+        return tuple(problems)
 
     def check_resource(self, need: Need, namespace: str) -> None:
         """See :meth:`workflow_manager.managers.base.EngineWorkflowManager.check_resource`."""
