@@ -668,6 +668,36 @@ def test_an_event_is_enough():
     assert world.fake.calls == {"SubmitJob": 2}
 
 
+def test_an_event_of_a_graph_costs_one_look_at_most():
+    """Only when a job ends are those looked at that come next, not the whole graph for each event."""
+    world = World()
+    events: list[dict[str, Any]] = []
+    world.fake.on_event(events.append)
+    workflow = world.create(chain(250), {"n": 0})
+    while not world.store.get_workflow(workflow.id).status.is_final:
+        world.fake.advance(1)
+        while events:
+            world.manager.apply_event(events.pop(0))
+
+    assert world.store.get_workflow(workflow.id).output == {"n": 250}
+    assert world.fake.calls["DescribeJobs"] <= 250
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED"])
+def test_lost_events_are_made_up_for(status: str):
+    """In a graph the last job's event tells that all others have ended, to any process."""
+    world = World()
+    events: list[dict[str, Any]] = []
+    world.fake.on_event(events.append)
+    workflow = world.create(chain(4), {"n": 0})
+    world.fake.run_all()
+    last = [event for event in events if event["detail"]["status"] == status][-1]
+    done = world.new_manager().apply_event(last)
+
+    assert done is not None and done.id == workflow.id
+    assert done.output == {"n": 4}
+
+
 def test_a_late_event_takes_nothing_back():
     """A job that is known to have ended does not run again because of an old event."""
     world = World()

@@ -34,7 +34,7 @@ from workflow_manager.managers.batch.polling import ENDED
 from workflow_manager.managers.batch.reconcile import Reconciler, Reconciliation
 from workflow_manager.managers.batch.requests import SUBMISSION_TAG, check_tags
 from workflow_manager.managers.batch.results import JobResults, MemoryResults
-from workflow_manager.managers.batch.runner import BatchRunner, Rules, is_whole
+from workflow_manager.managers.batch.runner import BatchRunner, Rules
 from workflow_manager.managers.batch.targets import Targets
 from workflow_manager.managers.batch.views import with_details
 from workflow_manager.managers.driver import Driver
@@ -351,11 +351,10 @@ class BatchWorkflowManager(EngineWorkflowManager):
             return stored
         with self._batch_runner.round() as round:
             round.tell(detail)
-            known = detail["jobId"] in self._books.open(stored.id).ids
-            if is_whole(stored) or not known:  # others may have ended before, whose events came too early
-                self._batch_driver.refresh(stored)
+            if detail["jobId"] in self._books.open(stored.id).ids:
+                self._batch_driver.hear(stored, detail)
             else:
-                self._batch_driver.hear(stored)
+                self._batch_driver.refresh(stored)
         return self.store.get_workflow(stored.id)
 
     def logs(self, job: Job, *, tail: int = 50) -> tuple[str, ...]:

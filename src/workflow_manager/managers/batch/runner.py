@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any
@@ -261,7 +261,17 @@ class BatchRunner:
             pending = {task.token for task in tasks}
             told = {job_id for token, job_id in book.jobs.items() if token not in pending}
             return [job_id for key, job_id in book.graph.items() if job_id not in told and "#" not in key]
+        return self.jobs_of(workflow, tasks)
+
+    def jobs_of(self, workflow: Workflow, tasks: Iterable[PendingTask]) -> list[str]:
+        """The ids of the jobs that are known to do *tasks*."""
+        book = self._books.open(workflow.id)
         return [book.jobs[task.token] for task in tasks if task.token in book.jobs]
+
+    def is_ahead(self, workflow: Workflow, detail: Mapping[str, Any]) -> bool:
+        """Whether a job of a graph has begun before the workflow was heard to have come so far."""
+        waits = detail["status"] in {"SUBMITTED", "PENDING"}
+        return not waits and detail["jobId"] not in self._books.open(workflow.id).jobs.values()
 
     def poll(self, workflow: Workflow, tasks: Sequence[PendingTask]) -> Sequence[Report]:
         """See :meth:`workflow_manager.protocols.TaskRunner.poll`."""
