@@ -16,7 +16,7 @@ pytest.importorskip("boto3")
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_world import World, task
+from batch_world import FakeTable, World, task
 from workflow_manager import InvalidValueError, TaskError, WorkflowStatus
 from workflow_manager.managers.batch import DirectoryResults, DynamoDBResults, JobResults, MemoryResults, S3Results
 from workflow_manager.managers.batch.results import ERROR_MEMBER, read_result
@@ -29,27 +29,6 @@ JSON_VALUES = st.recursive(
     lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
     max_leaves=8,
 )
-
-
-class FakeTable:
-    """A client of DynamoDB with one table that answers some keys later."""
-
-    def __init__(self) -> None:
-        self.items: dict[str, Any] = {}
-        self.calls = 0
-
-    def put_item(self, TableName: str, Item: Any) -> None:  # noqa: N803
-        self.items[Item["Key"]["S"]] = Item
-
-    def batch_get_item(self, RequestItems: Any) -> Any:  # noqa: N803
-        self.calls += 1
-        ((table, asked),) = RequestItems.items()
-        assert len(asked["Keys"]) <= 100
-        assert asked["ConsistentRead"]
-        now, later = asked["Keys"][:40], asked["Keys"][40:]
-        found = [self.items[key["Key"]["S"]] for key in now if key["Key"]["S"] in self.items]
-        left = {table: {**asked, "Keys": later}} if later else {}
-        return {"Responses": {table: found}, "UnprocessedKeys": left}
 
 
 class FakeBucket:

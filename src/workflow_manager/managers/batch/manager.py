@@ -207,6 +207,21 @@ class BatchWorkflowManager(EngineWorkflowManager):
     def _graph_jobs(workflow: Workflow) -> tuple[PlannedJob, ...]:
         return check.plan(machine_of(workflow), Submission.GRAPH).jobs
 
+    def _link(self, original: Workflow, retry_id: str) -> None:
+        try:
+            super()._link(original, retry_id)
+        except Exception:
+            self._take_back(retry_id)
+            raise
+
+    def _take_back(self, retry_id: str) -> None:
+        """Whoever sees a retry fail must not find its jobs running."""
+        try:
+            retry = self.store.get_workflow(retry_id)
+            self.cancel_workflow(retry, reason=f"it could not be linked with {retry.retry_for}, which it retries")
+        except Exception:
+            logger.exception("workflow %s: it could not be cancelled", retry_id)
+
     # Ending
 
     def cancel_workflow(self, workflow: Workflow, *, reason: str) -> Workflow:
