@@ -99,7 +99,7 @@ class Book:
         """How the job is now."""
         if job_id in self.ended and detail.get("status") not in {"SUCCEEDED", "FAILED"} and job_id in self.details:
             return  # older news than what is known
-        self.details[job_id] = trimmed(detail)
+        self.details[job_id] = detail
         if detail.get("status") in {"SUCCEEDED", "FAILED"}:
             self.ended.add(job_id)
 
@@ -126,22 +126,6 @@ class Book:
                     submitted[event.id] = str(receipt.get(JOB_ID))
             elif event.type in _ENDS and event.previous_event_id in submitted:
                 self.ended.add(submitted[event.previous_event_id])
-
-
-_KEPT = (
-    *("jobId", "jobName", "jobQueue", "status", "statusReason", "createdAt", "startedAt", "stoppedAt", "attempts"),
-    *("isCancelled", "isTerminated", "arrayProperties", "jobDefinition"),
-)
-
-
-def trimmed(detail: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What is kept of a JobDetail: not its environment, which may be large."""
-    kept = {name: detail[name] for name in _KEPT if name in detail}
-    container = detail.get("container") or {}
-    kept["container"] = {
-        name: container[name] for name in ("taskArn", "exitCode", "reason", "logStreamName") if name in container
-    }
-    return kept
 
 
 class Books:

@@ -22,6 +22,22 @@ Detail = Mapping[str, Any]
 ENDED = frozenset({"SUCCEEDED", "FAILED"})
 
 
+_KEPT = (
+    *("jobId", "jobName", "jobQueue", "status", "statusReason", "createdAt", "startedAt", "stoppedAt", "attempts"),
+    *("isCancelled", "isTerminated", "arrayProperties", "jobDefinition"),
+)
+
+
+def trimmed(detail: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is kept of a JobDetail: not its environment, which may be large."""
+    kept = {name: detail[name] for name in _KEPT if name in detail}
+    container = detail.get("container") or {}
+    kept["container"] = {
+        name: container[name] for name in ("taskArn", "exitCode", "reason", "logStreamName") if name in container
+    }
+    return kept
+
+
 class Round:
     """One look at the world: everything is asked for at most once in it."""
 
@@ -51,7 +67,7 @@ class Round:
     def tell(self, detail: Detail) -> None:
         """Take *detail* for seen: AWS has told it by an event."""
         job_id = str(detail["jobId"])
-        self.details[job_id] = detail
+        self.details[job_id] = trimmed(detail)
         if self._has_ended(job_id):
             self._read_results([job_id])
 
@@ -73,7 +89,7 @@ class Round:
                 logger.warning("DescribeJobs: %s; nothing changes", message_of(error))
                 continue
             self._asked.update(some)
-            self.details.update({detail["jobId"]: detail for detail in answer["jobs"]})
+            self.details.update({detail["jobId"]: trimmed(detail) for detail in answer["jobs"]})
             self.missing.update(job_id for job_id in some if job_id not in self.details)
 
     def _look_into(self, parent: str, ids: list[str]) -> None:
