@@ -282,17 +282,20 @@ def test_what_submit_job_raises_stays_botocores():
         world.client().submit_job(jobName="mine", jobQueue="nowhere", jobDefinition="bump")
 
 
-@pytest.mark.parametrize("code", ["AccessDeniedException", "ExpiredTokenException"])
-def test_a_manager_that_may_not_submit_fails_no_workflow(code: str):
-    """Credentials are the caller's trouble: they are told, and with others, or later, the workflow goes on."""
+class NotAllowed(Exception):
+    """What AWS answers to a caller, as botocore tells it."""
+
+    def __init__(self, code: str) -> None:
+        self.response = {"Error": {"Code": code, "Message": "not you"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+
+
+@pytest.mark.parametrize("code", ["ExpiredTokenException", "UnrecognizedClientException"])
+def test_credentials_that_have_expired_fail_no_workflow(code: str):
+    """They are the caller's trouble: they are told, and with others, or later, the workflow goes on."""
     world = World()
-
-    class NotAllowed(Exception):
-        response = {"Error": {"Code": code, "Message": "not you"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
-
     workflow = world.create({"StartAt": "A", "States": {"A": task(ResultPath="$.x", Next="B"), "B": task()}}, {"n": 0})
     world.fake.run_all()
-    world.fake.faults.at(0, NotAllowed(), operation="SubmitJob")
+    world.fake.faults.at(0, NotAllowed(code), operation="SubmitJob")
     with pytest.raises(NotAllowed):
         world.look(workflow)
     assert world.store.get_workflow(workflow.id).status is WorkflowStatus.RUNNING
@@ -300,6 +303,17 @@ def test_a_manager_that_may_not_submit_fails_no_workflow(code: str):
     done = world.finish(workflow)
     assert done.status is WorkflowStatus.SUCCEEDED
     assert len(world.fake.jobs()) == 2
+
+
+def test_a_job_that_may_not_be_submitted_is_refused():
+    """A missing permission is AWS's answer: the workflow fails with it, and what was submitted is taken back."""
+    world = World()
+    world.fake.faults.at(2, NotAllowed("AccessDeniedException"), operation="SubmitJob")
+    workflow = world.store.get_workflow(world.create(chain(3), {"n": 0}).id)
+
+    assert (workflow.status, workflow.error) == (WorkflowStatus.FAILED, "Batch.Refused")
+    assert "not you" in str(workflow.cause)
+    assert world.live() == []
 
 
 def test_reconcile_ends_jobs_of_workflows_that_are_gone():

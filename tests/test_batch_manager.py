@@ -38,6 +38,12 @@ def environment(job: dict[str, Any]) -> dict[str, str]:
     return {each["name"]: each["value"] for each in job["container"]["environment"]}
 
 
+def test_a_rate_that_is_none_is_refused():
+    """No calls a second would mean to wait for ever."""
+    with pytest.raises(InvalidValueError, match="calls_per_second"):
+        World().new_manager(calls_per_second=0)
+
+
 def test_it_is_a_workflow_manager():
     """It has every method of the protocol."""
     assert isinstance(World().manager, WorkflowManager)

@@ -51,15 +51,16 @@ _NO_ANSWER = frozenset({"HTTPClientError", "ConnectionError", "IncompleteReadErr
 """Classes of ``botocore``: the request may or may not have arrived."""
 
 
-_NOT_ALLOWED = frozenset(
+_FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+_CREDENTIALS = frozenset(
     {
-        *("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized", "OptInRequired"),
         *("ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId"),
         *("UnrecognizedClientException", "InvalidSignatureException", "SignatureDoesNotMatch"),
         *("IncompleteSignature", "IncompleteSignatureException", "MissingAuthenticationToken"),
         *("MissingAuthenticationTokenException", "RequestTimeTooSkewed"),
     }
 )
+"""Codes of what is wrong with the caller's credentials or clock, and not with the request."""
 _NEVER_VALID = frozenset({"ParamValidationError"})
 
 
@@ -90,11 +91,10 @@ def passes(error: BaseException) -> bool:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether the service will not have this request, whoever sends it; permissions and credentials are no refusal."""
-    if _kinds(error) & _NEVER_VALID:
+    """Whether the service will not have this request from this caller; trouble with credentials is no refusal."""
+    if _kinds(error) & _NEVER_VALID or code_of(error) in _FORBIDDEN:
         return True
-    status = _status(error)
-    return 400 <= status < 500 and status not in {401, 403, 429} and code_of(error) not in _NOT_ALLOWED
+    return 400 <= _status(error) < 500 and _status(error) not in {401, 403, 429} and code_of(error) not in _CREDENTIALS
 
 
 def leaves_a_doubt(error: BaseException) -> bool:

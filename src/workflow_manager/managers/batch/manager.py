@@ -113,6 +113,8 @@ class BatchWorkflowManager(EngineWorkflowManager):
         limits: Limits = BATCH_LIMITS,
         listeners: Iterable[Listener] = (),
     ) -> None:
+        if not calls_per_second > 0:
+            raise InvalidValueError("manager", "/calls_per_second", f"{calls_per_second!r} is not above 0")
         submit_once(client)
         clock = clock or utc_now
         patience = patience or Patience()

@@ -86,7 +86,7 @@ class Sender:
             else:
                 book.doubts[key] = before
             if not is_refusal(error):
-                raise  # in passing, or a matter of whoever asks: others may be allowed to
+                raise  # in passing, or trouble with the credentials of whoever asks
             return Refused(message_of(error))
         book.doubts.pop(key, None)
         job_id: str = answer["jobId"]
