@@ -155,6 +155,26 @@ def test_flaw_jobs_that_batch_had_forgotten_stayed_as_they_were_for_ever():
     assert (done.status, done.error) == (WorkflowStatus.FAILED, "Batch.Lost")
 
 
+def test_a_job_that_is_not_shown_once_is_not_lost():
+    """Batch showed a job and then does not: that counts as lost only when the grace period has passed."""
+    world = World()
+    world.fake.register("slow", lambda job: 0, seconds=100_000)
+    workflow = world.create(chain(1, "slow"), {"n": 0})
+    world.fake.advance(3_000)
+    world.look(workflow)
+    (job,) = world.fake._world.jobs.values()
+    del world.fake._world.jobs[job.id]
+    assert world.look(workflow).status is WorkflowStatus.RUNNING
+    world.fake._world.jobs[job.id] = job
+    world.fake.advance(3_000)
+    assert world.look(workflow).status is WorkflowStatus.RUNNING
+
+    del world.fake._world.jobs[job.id]
+    for expected in (WorkflowStatus.RUNNING, WorkflowStatus.RUNNING, WorkflowStatus.FAILED):
+        assert world.look(workflow).status is expected
+        world.fake.advance(300)
+
+
 def test_flaw_a_forgotten_job_that_has_left_its_result_counts():
     """Nobody looked for weeks: the results tell that all went well."""
     world = World(retention=timedelta(hours=1))

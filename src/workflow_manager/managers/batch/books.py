@@ -48,6 +48,7 @@ class Book:
         "is_rewritten",
         "jobs",
         "members",
+        "missed",
         "stopped",
         "strays",
         "suspected_since",
@@ -66,6 +67,7 @@ class Book:
         self.ended: set[str] = set()  # ids of jobs that are known to have ended
         self.stopped: set[str] = set()  # ids of jobs that AWS was told to end
         self.strays: set[str] = set()  # ids of jobs that were found by name when nothing waited for them any more
+        self.missed: dict[str, datetime] = {}  # since when Batch does not know a job that it knew
         self.details: dict[str, Mapping[str, Any]] = {}  # jobs as last seen
 
     def learn(self, task: PendingTask) -> None:
@@ -99,6 +101,7 @@ class Book:
         """How the job is now."""
         if job_id in self.ended and detail.get("status") not in {"SUCCEEDED", "FAILED"} and job_id in self.details:
             return  # older news than what is known
+        self.missed.pop(job_id, None)
         self.details[job_id] = detail
         if detail.get("status") in {"SUCCEEDED", "FAILED"}:
             self.ended.add(job_id)

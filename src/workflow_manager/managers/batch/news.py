@@ -22,7 +22,7 @@ NO_RESULT: Mapping[str, JSON] = {}
 
 
 class News:
-    """Reports on jobs; *lost* is how long DescribeJobs may not know a job that was submitted."""
+    """Reports on jobs; *lost* is how long DescribeJobs may not know a job that was submitted, or that it did know."""
 
     def __init__(self, clock: Callable[[], datetime], lost: timedelta) -> None:
         self._clock, self._lost = clock, lost
@@ -45,6 +45,8 @@ class News:
                 report = self._about(task, states[task.state], round.details[job_id], round, now)
             elif job_id in round.missing and round.is_read(job_id):
                 since = workflow.created_at if book.graph else task.scheduled_at
+                if job_id in book.details:  # Batch knew it when it was last asked
+                    since = book.missed.setdefault(job_id, now)
                 report = self._about_lost(task, since, job_id, round, now)
             if report is not None:
                 yield report
