@@ -458,6 +458,20 @@ def test_a_long_chain_is_caught_up_with_in_linear_time():
     assert work[1] <= 8 * work[0]
 
 
+def test_a_look_in_which_nothing_changed_costs_what_is_live():
+    """Ten times the jobs take at most twelve times the work (function calls)."""
+    work = []
+    for count in (60, 600):
+        world = World()
+        workflow = world.create(chain(count), {"n": 0})
+        world.look(workflow)
+        with cProfile.Profile() as profile:
+            world.look(workflow)
+        work.append(sum(entry.callcount for entry in profile.getstats()))
+
+    assert work[1] <= 12 * work[0]
+
+
 # ---------------------------------------------------------------- what jobs look like
 def test_a_job_shows_how_it_stands_at_batch():
     """Created, waiting, queued, running: as Batch has it, with times, queue, container and log stream."""

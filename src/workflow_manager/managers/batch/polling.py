@@ -24,18 +24,22 @@ ENDED = frozenset({"SUCCEEDED", "FAILED"})
 
 _KEPT = (
     *("jobId", "jobName", "jobQueue", "status", "statusReason", "createdAt", "startedAt", "stoppedAt", "attempts"),
-    *("isCancelled", "isTerminated", "arrayProperties", "jobDefinition"),
+    *("isCancelled", "isTerminated", "arrayProperties", "jobDefinition", "container"),
 )
+_KEPT_OF_CONTAINER = ("taskArn", "exitCode", "reason", "logStreamName")
+_NONE: Mapping[str, Any] = {}
 
 
 def trimmed(detail: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What is kept of a JobDetail: not its environment, which may be large."""
-    kept = {name: detail[name] for name in _KEPT if name in detail}
-    container = detail.get("container") or {}
-    kept["container"] = {
-        name: container[name] for name in ("taskArn", "exitCode", "reason", "logStreamName") if name in container
-    }
-    return kept
+    """
+    What is kept of a JobDetail: not its environment, which may be large.
+
+    Of a job that has not run yet it is a few texts and numbers, which the garbage collector does not have to look at.
+    """
+    container = detail.get("container") or _NONE
+    ran = {name: container[name] for name in _KEPT_OF_CONTAINER if name in container} or _NONE
+    own = {"container": ran, "attempts": tuple(detail["attempts"])} if "attempts" in detail else {"container": ran}
+    return {name: own[name] if name in own else detail[name] for name in _KEPT if name in own or name in detail}
 
 
 class Round:
