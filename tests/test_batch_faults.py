@@ -10,7 +10,14 @@ import pytest
 
 pytest.importorskip("boto3")
 from batch_world import PATIENCE, Crash, World, boom, bump, chain, each, fork, task
-from workflow_manager import InvalidValueError, MemoryStore, NotFoundError, WorkflowStatus
+from workflow_manager import (
+    InvalidValueError,
+    MemoryStore,
+    NotFoundError,
+    WorkflowQuery,
+    WorkflowService,
+    WorkflowStatus,
+)
 from workflow_manager.managers.batch import JobsStillRunningError
 from workflow_manager.managers.batch.reconcile import Reconciliation
 from workflow_manager.testing import Fault
@@ -374,6 +381,25 @@ def test_two_managers_at_once_submit_nothing_twice():
 
     assert {workflow.status for workflow in done} == {WorkflowStatus.SUCCEEDED}
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("name", ["stepped", "wide"])
+def test_a_poller_that_has_the_lease_submits_what_a_dead_driver_left(name: str):
+    """WorkflowService looks under a lease of its own: the manager relies on it and goes on, with each job once."""
+    world = World()
+    flow = FLOWS["stepped"] if name == "stepped" else (fork(24), {"n": 0})
+    world.fake.faults.at(0, Crash(), operation="SubmitJob")
+    with pytest.raises(Crash):
+        world.create(*flow)
+    world.manager = world.new_manager()
+    service = WorkflowService(world.store, world.manager)
+    for _ in range(100):
+        world.fake.advance(5)
+        service.update_pending(10)
+    (done,) = world.store.list_workflows(WorkflowQuery()).items
+
+    assert done.status is WorkflowStatus.SUCCEEDED
+    assert work_of(world) == undisturbed(flow)[1]
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -43,6 +43,7 @@ from workflow_manager.managers.batch.results import JobResults
 from workflow_manager.managers.batch.sending import Refused, Sender
 from workflow_manager.managers.batch.stopping import Stopper
 from workflow_manager.managers.batch.targets import Targets
+from workflow_manager.managers.leases import lent_owner
 from workflow_manager.models import Workflow
 from workflow_manager.protocols import Lease, Store
 
@@ -215,7 +216,8 @@ class BatchRunner:
             yield True
             return
         try:
-            lease = self._store.acquire(workflow_id, self._owner, 60 + jobs / 10)
+            owner = lent_owner(workflow_id) or self._owner
+            lease = self._store.acquire(workflow_id, owner, 60 + jobs / 10)
         except (ConflictError, NotFoundError):
             yield False
             return
@@ -233,7 +235,7 @@ class BatchRunner:
             self._store.release(lease)
             return
         try:
-            self._store.acquire(lease.workflow_id, self._owner, settle)
+            self._store.acquire(lease.workflow_id, lease.owner, settle)
         except (ConflictError, NotFoundError):
             pass  # it has expired, and another driver is at it
 
