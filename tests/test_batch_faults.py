@@ -175,6 +175,7 @@ def test_a_fault_at_any_call_of_retry(fault: Any):
         survive(world, lambda world=world, failed=failed: world.manager.retry_workflow(failed))
         found = [each for each in world.store.list_pending() if each != failed.id]
         assert len(found) == 1
+        assert world.store.get_workflow(failed.id).retries == (found[0],)
         check_no_orphans(world)
         done = world.store.get_workflow(found[0])
         for _ in range(60):

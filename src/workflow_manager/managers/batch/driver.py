@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +22,11 @@ from workflow_manager.protocols import Store
 
 
 class BatchDriver(Driver):
-    """Any driver may take a workflow over, because the runner looks before it leaps."""
+    """
+    Any driver may take a workflow over, because the runner looks before it leaps.
+
+    *link* is called with a retry that has been saved, before anything of it begins.
+    """
 
     def __init__(
         self,
@@ -33,14 +37,22 @@ class BatchDriver(Driver):
         clock: Callable[[], datetime],
         limits: Limits,
         listeners: list[Listener],
+        link: Callable[[Workflow], None],
     ) -> None:
         super().__init__(store, runner, clock=clock, limits=limits, listeners=listeners)
-        self._batch_runner, self._books = runner, books
+        self._batch_runner, self._books, self._link = runner, books, link
 
     def begin(self, workflow: Workflow) -> Workflow:
         """See :meth:`workflow_manager.managers.driver.Driver.begin`."""
         self._books.begin(workflow.id)
         return super().begin(workflow)
+
+    def first_saved(self, workflow: Workflow, events: Sequence[HistoryEvent]) -> Workflow:
+        """See :meth:`workflow_manager.managers.driver.Driver.first_saved`; a retry is linked before its jobs begin."""
+        saved = super().first_saved(workflow, events)
+        if saved.retry_for:
+            self._link(saved)
+        return saved
 
     def history(self, workflow_id: str, after: int = 0) -> list[HistoryEvent]:
         """All stored events but the first *after*; a whole history goes into the workflow's book as well."""

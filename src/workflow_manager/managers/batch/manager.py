@@ -155,6 +155,7 @@ class BatchWorkflowManager(EngineWorkflowManager):
             clock=self._clock,
             limits=self._limits,
             listeners=self.listeners,
+            link=self._link_first,
         )
         return self._batch_driver
 
@@ -210,19 +211,15 @@ class BatchWorkflowManager(EngineWorkflowManager):
         return check.plan(machine_of(workflow), Submission.GRAPH).jobs
 
     def _link(self, original: Workflow, retry_id: str) -> None:
-        try:
-            super()._link(original, retry_id)
-        except Exception:
-            self._take_back(retry_id)
-            raise
+        super()._link(self.store.get_workflow(original.id), retry_id)
 
-    def _take_back(self, retry_id: str) -> None:
-        """Whoever sees a retry fail must not find its jobs running."""
+    def _link_first(self, retry: Workflow) -> None:
+        """*retry* has been saved and nothing of it has begun: the workflow that it retries names it, or it is gone."""
         try:
-            retry = self.store.get_workflow(retry_id)
-            self.cancel_workflow(retry, reason=f"it could not be linked with {retry.retry_for}, which it retries")
+            self._link(self.store.get_workflow(retry.retry_for), retry.id)
         except Exception:
-            logger.exception("workflow %s: it could not be cancelled", retry_id)
+            self.store.delete_workflow(retry.id)
+            raise
 
     # Ending
 
