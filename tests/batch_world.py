@@ -33,13 +33,37 @@ def boom(value: Any) -> Any:
     raise TaskError("Boom", "for a test")
 
 
+class FakeTable:
+    """A client of DynamoDB with one table that answers some keys later."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, Any] = {}
+        self.names: set[str] = set()
+        self.calls = 0
+
+    def put_item(self, TableName: str, Item: Any) -> None:  # noqa: N803
+        self.names.add(TableName)
+        self.items[Item["Key"]["S"]] = Item
+
+    def batch_get_item(self, RequestItems: Any) -> Any:  # noqa: N803
+        self.calls += 1
+        ((table, asked),) = RequestItems.items()
+        self.names.add(table)
+        assert len(asked["Keys"]) <= 100
+        assert asked["ConsistentRead"]
+        now, later = asked["Keys"][:40], asked["Keys"][40:]
+        found = [self.items[key["Key"]["S"]] for key in now if key["Key"]["S"] in self.items]
+        left = {table: {**asked, "Keys": later}} if later else {}
+        return {"Responses": {table: found}, "UnprocessedKeys": left}
+
+
 class World:
     """A fake account with the queue ``jobs`` and the job definitions ``bump`` and ``boom``, and a store."""
 
     def __init__(self, *, slots: int | None = None, **fake: Any) -> None:
         self.fake = FakeBatch(**fake)
         self.fake.add_queue("jobs", slots=slots)
-        self.store, self.results = MemoryStore(), MemoryResults()
+        self.store, self.results = MemoryStore(clock=self.fake.clock), MemoryResults()
         self.register("bump", bump)
         self.register("boom", boom)
         self.manager = self.new_manager()

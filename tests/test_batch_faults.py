@@ -10,7 +10,14 @@ import pytest
 
 pytest.importorskip("boto3")
 from batch_world import PATIENCE, Crash, World, boom, bump, chain, each, fork, task
-from workflow_manager import InvalidValueError, MemoryStore, NotFoundError, WorkflowStatus
+from workflow_manager import (
+    InvalidValueError,
+    MemoryStore,
+    NotFoundError,
+    WorkflowQuery,
+    WorkflowService,
+    WorkflowStatus,
+)
 from workflow_manager.managers.batch import JobsStillRunningError
 from workflow_manager.managers.batch.reconcile import Reconciliation
 from workflow_manager.testing import Fault
@@ -33,6 +40,7 @@ FLOWS: dict[str, tuple[dict[str, Any], Any]] = {
     "chain": (chain(3), {"n": 0}),
     "fork": (fork(3), {"n": 0}),
     "stepped": (STEPPED, ITEMS),
+    "bounded": (each(MaxConcurrency=2), {"items": [{"n": n} for n in range(5)]}),
 }
 FAULTS = [*Fault, "crash", "crash after"]
 
@@ -69,27 +77,42 @@ def check_no_orphans(world: World) -> None:
     assert set(world.live()) <= recorded(world)
 
 
+def work_of(world: World) -> int:
+    """How many tasks all jobs do together."""
+    return sum(job.get("arrayProperties", {}).get("size", 1) for job in world.fake.jobs())
+
+
 def end_of(workflow: Any) -> tuple[Any, ...]:
     jobs = sorted((job.state, job.status.value, job.branch) for job in workflow.jobs)
     return workflow.status, workflow.output, workflow.error, jobs
 
 
-EXPECTED = {name: end_of(World().run(*flow)) for name, flow in FLOWS.items()}
+def undisturbed(flow: tuple[dict[str, Any], Any]) -> tuple[tuple[Any, ...], int]:
+    world = World()
+    return end_of(world.run(*flow)), work_of(world)
 
 
+EXPECTED = {name: undisturbed(flow) for name, flow in FLOWS.items()}
+
+
+@pytest.mark.parametrize("lag", [0, 3])
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 @pytest.mark.parametrize("name", FLOWS)
-def test_a_fault_at_any_call_of_create_and_update(name: str, fault: Any):
-    """For every call index: after reconcile the live jobs are those recorded, and the workflow ends as undisturbed."""
+def test_a_fault_at_any_call_of_create_and_update(name: str, fault: Any, lag: int):
+    """
+    For every call index: after reconcile the live jobs are those recorded, and the workflow ends as undisturbed.
+
+    Nor is any task done twice, also where ListJobs is *lag* seconds behind.
+    """
     index, struck = 0, True
     while struck:
-        world = World()
+        world = World(listing_lag=lag)
         arm(world, index, fault)
         died = survive(world, lambda world=world: world.create(*FLOWS[name]))
         (workflow_id,) = world.store.list_pending()
         workflow = world.store.get_workflow(workflow_id)
         for _ in range(100):
-            if died:
+            if died and not lag:  # else nobody can see yet what was just submitted
                 check_no_orphans(world)
             if workflow.status.is_final:
                 break
@@ -97,11 +120,10 @@ def test_a_fault_at_any_call_of_create_and_update(name: str, fault: Any):
             died = survive(world, lambda world=world, workflow=workflow: world.look(workflow))
             workflow = world.store.get_workflow(workflow_id)
         struck = bool(world.fake.faults.met)
+        world.fake.advance(lag)
         check_no_orphans(world)
         done = world.manager.update_workflow_history(workflow)
-        assert end_of(done) == EXPECTED[name], index
-        names = [job["jobName"] for job in world.fake.jobs()]
-        assert len(names) == len(set(names)), f"submitted twice at {index}"
+        assert (end_of(done), work_of(world)) == EXPECTED[name], index
         index += 1
     assert index >= 5
 
@@ -109,12 +131,14 @@ def test_a_fault_at_any_call_of_create_and_update(name: str, fault: Any):
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 @pytest.mark.parametrize("name", FLOWS)
 def test_a_fault_at_any_call_of_cancel(name: str, fault: Any):
-    """A cancelled workflow is cancelled, and after reconcile none of its jobs lives."""
-    for index in range(6):
+    """For every call index: the workflow is cancelled, and after reconcile none of its jobs lives."""
+    index, struck = 0, True
+    while struck:
         world = World()
         workflow = world.create(*FLOWS[name])
         world.fake.advance(4.5 if name == "stepped" else 6)
         world.look(workflow)
+        assert world.live()
         arm(world, index, fault)
 
         def cancel(world: World = world, workflow: Any = workflow) -> None:
@@ -125,18 +149,22 @@ def test_a_fault_at_any_call_of_cancel(name: str, fault: Any):
 
         if survive(world, cancel):
             cancel()
+        struck = bool(world.fake.faults.met)
         world.fake.faults.clear()
         world.manager.reconcile()
         assert world.live() == [], index
         assert world.store.get_workflow(workflow.id).status is WorkflowStatus.CANCELLED
         world.fake.run_all()
         assert world.manager.update_workflow_history(workflow).status_reason == "enough"
+        index += 1
+    assert index >= 2
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_a_fault_at_any_call_of_retry(fault: Any):
-    """A retry ends as an undisturbed one does, and leaves no job that nobody knows."""
-    for index in range(8):
+    """For every call index: a retry ends as an undisturbed one does, and leaves no job that nobody knows."""
+    index, struck = 0, True
+    while struck:
         world = World()
         world.register("fragile", boom)
         document = {"StartAt": "A", "States": {"A": task(Next="F"), "F": task("fragile", Next="Z"), "Z": task()}}
@@ -147,28 +175,31 @@ def test_a_fault_at_any_call_of_retry(fault: Any):
         survive(world, lambda world=world, failed=failed: world.manager.retry_workflow(failed))
         found = [each for each in world.store.list_pending() if each != failed.id]
         assert len(found) == 1
+        assert world.store.get_workflow(failed.id).retries == (found[0],)
         check_no_orphans(world)
         done = world.store.get_workflow(found[0])
         for _ in range(60):
             world.fake.advance(2)
             survive(world, lambda world=world, done=done: world.look(done))
             done = world.store.get_workflow(done.id)
+        struck = bool(world.fake.faults.met)
         check_no_orphans(world)
         assert (done.status, done.output) == (WorkflowStatus.SUCCEEDED, {"n": 3}), index
+        index += 1
+    assert index >= 4
 
 
+@pytest.mark.parametrize("seed", [7, 8, 9])
 @pytest.mark.parametrize("name", FLOWS)
-def test_ninety_percent_throttles_end_in_the_true_status(name: str):
+def test_ninety_percent_throttles_end_in_the_true_status(name: str, seed: int):
     """However often AWS says no, no status is wrong and the workflow ends as it should."""
     world = World()
-    world.fake.faults.rate(0.9, Fault.THROTTLE, seed=7)
+    world.fake.faults.rate(0.9, Fault.THROTTLE, seed=seed)
     workflow = world.create(*FLOWS[name])
     done = world.finish(workflow, most=2000)
     world.fake.faults.clear()
 
-    assert end_of(world.manager.update_workflow_history(done)) == EXPECTED[name]
-    names = [job["jobName"] for job in world.fake.jobs()]
-    assert len(names) == len(set(names))
+    assert (end_of(world.manager.update_workflow_history(done)), work_of(world)) == EXPECTED[name]
 
 
 def test_cancel_ends_what_the_first_call_missed():
@@ -192,6 +223,25 @@ def test_a_cancel_that_cannot_be_proved_says_so():
     assert sorted(raised.value.job_ids) == sorted(world.live())
 
     world.fake.faults.clear()
+    assert world.manager.cancel_workflow(workflow, reason="enough").status is WorkflowStatus.CANCELLED
+    assert world.live() == []
+
+
+@pytest.mark.parametrize("hidden", ["listed later", "not to be listed now"])
+def test_a_cancel_proves_nothing_about_a_job_that_it_cannot_see(hidden: str):
+    """A lost answer, and the job cannot be found yet: cancel says so, and ends the job when it is asked again."""
+    world = World(listing_lag=3 if hidden == "listed later" else 0)
+    world.fake.faults.at(0, Fault.LOST_REPLY, operation="SubmitJob")
+    if hidden != "listed later":
+        world.fake.faults.rate(1.0, Fault.THROTTLE, seed=1, operation="ListJobs")
+    workflow = world.create(chain(1), {"n": 0})
+    (job,) = world.fake.jobs()
+    with pytest.raises(JobsStillRunningError) as raised:
+        world.manager.cancel_workflow(workflow, reason="enough")
+    assert raised.value.job_ids == (job["jobName"],)
+
+    world.fake.faults.clear()
+    world.fake.advance(3)
     assert world.manager.cancel_workflow(workflow, reason="enough").status is WorkflowStatus.CANCELLED
     assert world.live() == []
 
@@ -234,6 +284,47 @@ def test_botocore_never_repeats_submit_job(mode: str):
     assert world.fake.calls["DescribeJobs"] == 2
 
 
+def test_what_submit_job_raises_stays_botocores():
+    """Whoever shares the client with a manager catches the errors that botocore documents."""
+    world = World()
+    with pytest.raises(world.client().exceptions.ClientException, match="not found"):
+        world.client().submit_job(jobName="mine", jobQueue="nowhere", jobDefinition="bump")
+
+
+class NotAllowed(Exception):
+    """What AWS answers to a caller, as botocore tells it."""
+
+    def __init__(self, code: str) -> None:
+        self.response = {"Error": {"Code": code, "Message": "not you"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+
+
+@pytest.mark.parametrize("code", ["ExpiredTokenException", "UnrecognizedClientException"])
+def test_credentials_that_have_expired_fail_no_workflow(code: str):
+    """They are the caller's trouble: they are told, and with others, or later, the workflow goes on."""
+    world = World()
+    workflow = world.create({"StartAt": "A", "States": {"A": task(ResultPath="$.x", Next="B"), "B": task()}}, {"n": 0})
+    world.fake.run_all()
+    world.fake.faults.at(0, NotAllowed(code), operation="SubmitJob")
+    with pytest.raises(NotAllowed):
+        world.look(workflow)
+    assert world.store.get_workflow(workflow.id).status is WorkflowStatus.RUNNING
+
+    done = world.finish(workflow)
+    assert done.status is WorkflowStatus.SUCCEEDED
+    assert len(world.fake.jobs()) == 2
+
+
+def test_a_job_that_may_not_be_submitted_is_refused():
+    """A missing permission is AWS's answer: the workflow fails with it, and what was submitted is taken back."""
+    world = World()
+    world.fake.faults.at(2, NotAllowed("AccessDeniedException"), operation="SubmitJob")
+    workflow = world.store.get_workflow(world.create(chain(3), {"n": 0}).id)
+
+    assert (workflow.status, workflow.error) == (WorkflowStatus.FAILED, "Batch.Refused")
+    assert "not you" in str(workflow.cause)
+    assert world.live() == []
+
+
 def test_reconcile_ends_jobs_of_workflows_that_are_gone():
     """A job of this library's whose workflow was deleted is ended; jobs of others are left alone."""
     world = World()
@@ -257,6 +348,7 @@ def test_a_create_that_is_refused_takes_back_what_it_submitted():
     workflow = world.store.get_workflow(workflow.id)
 
     assert (workflow.status, workflow.error) == (WorkflowStatus.FAILED, "Batch.Refused")
+    assert str(workflow.cause).startswith("state 'C': ")
     assert world.live() == []
 
 
@@ -290,6 +382,25 @@ def test_two_managers_at_once_submit_nothing_twice():
 
     assert {workflow.status for workflow in done} == {WorkflowStatus.SUCCEEDED}
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("name", ["stepped", "wide"])
+def test_a_poller_that_has_the_lease_submits_what_a_dead_driver_left(name: str):
+    """WorkflowService looks under a lease of its own: the manager relies on it and goes on, with each job once."""
+    world = World()
+    flow = FLOWS["stepped"] if name == "stepped" else (fork(24), {"n": 0})
+    world.fake.faults.at(0, Crash(), operation="SubmitJob")
+    with pytest.raises(Crash):
+        world.create(*flow)
+    world.manager = world.new_manager()
+    service = WorkflowService(world.store, world.manager)
+    for _ in range(100):
+        world.fake.advance(5)
+        service.update_pending(10)
+    (done,) = world.store.list_workflows(WorkflowQuery()).items
+
+    assert done.status is WorkflowStatus.SUCCEEDED
+    assert work_of(world) == undisturbed(flow)[1]
 
 
 @pytest.mark.parametrize("seed", range(12))

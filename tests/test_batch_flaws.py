@@ -6,22 +6,26 @@ The first half is about running them, the second about beginning again in the mi
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 pytest.importorskip("boto3")
-from batch_world import World, bump, chain, each, fork, task
+from batch_world import FakeTable, World, bump, chain, each, fork, task
 from workflow_manager import (
     InvalidValueError,
     JobStatus,
     StateResource,
+    WorkflowQuery,
     WorkflowStatus,
     WorkflowStatusError,
 )
+from workflow_manager.managers.batch import DynamoDBResults
 from workflow_manager.managers.batch.reasons import is_stopped_by_hand
 from workflow_manager.testing import Fault, JobEnd
+from workflow_manager.workers.batch import run_command
 
 
 def environment(job: dict[str, Any]) -> dict[str, str]:
@@ -152,6 +156,26 @@ def test_flaw_jobs_that_batch_had_forgotten_stayed_as_they_were_for_ever():
     assert (done.status, done.error) == (WorkflowStatus.FAILED, "Batch.Lost")
 
 
+def test_a_job_that_is_not_shown_once_is_not_lost():
+    """Batch showed a job and then does not: that counts as lost only when the grace period has passed."""
+    world = World()
+    world.fake.register("slow", lambda job: 0, seconds=100_000)
+    workflow = world.create(chain(1, "slow"), {"n": 0})
+    world.fake.advance(3_000)
+    world.look(workflow)
+    (job,) = world.fake._world.jobs.values()
+    del world.fake._world.jobs[job.id]
+    assert world.look(workflow).status is WorkflowStatus.RUNNING
+    world.fake._world.jobs[job.id] = job
+    world.fake.advance(3_000)
+    assert world.look(workflow).status is WorkflowStatus.RUNNING
+
+    del world.fake._world.jobs[job.id]
+    for expected in (WorkflowStatus.RUNNING, WorkflowStatus.RUNNING, WorkflowStatus.FAILED):
+        assert world.look(workflow).status is expected
+        world.fake.advance(300)
+
+
 def test_flaw_a_forgotten_job_that_has_left_its_result_counts():
     """Nobody looked for weeks: the results tell that all went well."""
     world = World(retention=timedelta(hours=1))
@@ -160,6 +184,25 @@ def test_flaw_a_forgotten_job_that_has_left_its_result_counts():
     world.fake.advance(2 * 3600)
 
     assert world.look(workflow).output == {"n": 2}
+
+
+def test_a_forgotten_job_that_has_left_its_standard_error_has_failed():
+    """What a failed command leaves is no output, however late somebody looks."""
+    world = World(retention=timedelta(hours=1))
+
+    def fail(job: Any) -> int:
+        return run_command([sys.executable, "-c", "import sys; sys.exit('no way')"], job.environment, world.results)
+
+    world.fake.register("fail", fail)
+    looked_at, late = (world.create(chain(1, "fail"), {"n": 0}) for _ in range(2))
+    world.fake.run_all()
+    seen = world.look(looked_at)
+    world.fake.advance(2 * 3600)
+    done = world.look(late)
+
+    assert (seen.status, seen.error) == (WorkflowStatus.FAILED, "Batch.ExitCode.1")
+    assert (done.status, done.error) == (WorkflowStatus.FAILED, "Batch.Failed")
+    assert "no way" in seen.cause and "no way" in done.cause
 
 
 @pytest.mark.parametrize("fault", [Fault.THROTTLE, Fault.SERVER_ERROR, Fault.REFUSED, Fault.LOST_REPLY])
@@ -240,6 +283,61 @@ def test_flaw_outputs_of_many_jobs_were_cut_at_a_hundred():
     assert done.output == [{"n": n + 1} for n in range(250)]
 
 
+def test_flaw_the_results_table_was_chosen_by_a_queue_that_reads_back_as_an_arn():
+    """Results are where the manager was told, whichever queue the jobs were in."""
+    world = World()
+    world.fake.add_queue("workflows-production")
+    table = FakeTable()
+    world.results = DynamoDBResults(table, table="mine")  # type: ignore[assignment]
+    world.manager = world.new_manager(queues={"production": "workflows-production"})
+    done = world.run(chain(2), {"n": 0}, queue="production")
+
+    assert done.output == {"n": 2}
+    assert table.names == {"mine"}
+
+
+def test_flaw_more_than_a_hundred_keys_and_unprocessed_ones_were_left_unread():
+    """The table answers at most a hundred keys at once, and here only forty of them: all are read in the end."""
+    world = World()
+    table = FakeTable()
+    world.results = DynamoDBResults(table, table="mine", sleep=lambda seconds: None)  # type: ignore[assignment]
+    world.manager = world.new_manager()
+    done = world.run(each(), {"items": [{"n": n} for n in range(130)]})
+
+    assert done.output == [{"n": n + 1} for n in range(130)]
+
+
+def test_flaw_errors_about_single_jobs_were_thrown_away():
+    """What is wrong with one job's result is the caller's to see, and changes no status."""
+    world = World()
+    workflow = world.create(chain(1), {"n": 0})
+    world.fake.run_all()
+    load = world.results.load
+
+    def broken(job_ids: Any) -> Any:
+        raise OSError("no such table")
+
+    world.results.load = broken  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="no such table"):
+        world.look(workflow)
+    world.results.load = load  # type: ignore[method-assign]
+    assert world.look(workflow).status is WorkflowStatus.SUCCEEDED
+
+
+def test_flaw_a_job_that_the_workflow_does_not_know_was_a_crash():
+    """DescribeJobs and events may tell of jobs that are in no book, which then mean nothing."""
+    world = World()
+    workflow = world.create(chain(2), {"n": 0})
+    first = world.fake.jobs()[0]
+    stray = world.client().submit_job(jobName=first["jobName"], jobQueue="jobs", jobDefinition="boom")["jobId"]
+    world.fake.run_all()
+    told = world.manager.apply_event({"detail": {**world.fake.job(stray), "dependsOn": [{"jobId": "unknown"}]}})
+
+    assert told is not None
+    assert told.id == workflow.id
+    assert world.look(workflow).output == {"n": 2}
+
+
 def test_flaw_between_two_jobs_a_workflow_read_queued():
     """From its first job on a workflow is running, whatever its jobs wait for."""
     world = World()
@@ -269,6 +367,37 @@ def test_flaw_cancel_without_jobs_changed_nothing():
 
     assert world.manager.cancel_workflow(workflow, reason="no").status is WorkflowStatus.CANCELLED
     assert world.fake.jobs() == []
+
+
+def test_flaw_cancel_ignored_errors_of_the_store():
+    """A workflow that cannot be saved as cancelled is not: the caller is told, and nothing was ended in secret."""
+    world = World()
+    workflow = world.create(chain(2), {"n": 0})
+    save = world.store.save_workflow
+
+    def fail(*_: Any) -> Any:
+        raise OSError("the disk is full")
+
+    world.store.save_workflow = fail  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="full"):
+        world.manager.cancel_workflow(workflow, reason="enough")
+    world.store.save_workflow = save  # type: ignore[method-assign]
+    assert len(world.live()) == 2
+
+    assert world.manager.cancel_workflow(workflow, reason="enough").status is WorkflowStatus.CANCELLED
+    assert world.live() == []
+
+
+def test_flaw_the_time_limit_of_the_workflow_was_never_kept():
+    """The machine's TimeoutSeconds ends the workflow and its jobs, in both ways of submission."""
+    for submission in ("graph", "stepped"):
+        world = World()
+        world.register("slow", bump, seconds=10_000)
+        world.manager = world.new_manager(submission=submission)
+        done = world.run({**chain(2, "slow"), "TimeoutSeconds": 30}, {"n": 0})
+
+        assert (done.status, done.status_reason) == (WorkflowStatus.FAILED, "Workflow timed out")
+        assert world.live() == []
 
 
 def test_flaw_tags_and_timeouts_never_reached_the_jobs():
@@ -356,7 +485,28 @@ def test_flaw_retries_lost_their_jobs_and_with_them_the_input():
 
 
 def test_flaw_a_retry_could_leave_jobs_running_when_the_original_could_not_be_linked():
-    """Both ways are linked, and a retry that is still going is in the way of another."""
+    """The original cannot be saved: the retry raises, nothing of it has run and nothing is stored."""
+    world = World()
+    failed = world.run(chain(1, "boom"), {"n": 0})
+    save = world.store.save_workflow
+
+    def fail(workflow: Any, *more: Any) -> Any:
+        if workflow.id == failed.id:
+            raise OSError("the disk is full")
+        return save(workflow, *more)
+
+    world.store.save_workflow = fail  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="full"):
+        world.manager.retry_workflow(failed)
+    world.store.save_workflow = save  # type: ignore[method-assign]
+
+    assert len(world.fake.jobs()) == 1
+    assert len(world.store.list_workflows(WorkflowQuery()).items) == 1
+    assert world.manager.retry_workflow(failed).retry_for == failed.id
+
+
+def test_a_retry_is_linked_both_ways():
+    """Both name each other, and a retry that is still going is in the way of another."""
     world = World()
     failed = world.run(chain(1, "boom"), {"n": 0})
     retry = world.manager.retry_workflow(failed)
@@ -365,3 +515,26 @@ def test_flaw_a_retry_could_leave_jobs_running_when_the_original_could_not_be_li
     assert retry.retry_for == failed.id
     with pytest.raises(WorkflowStatusError):
         world.manager.retry_workflow(failed)
+
+
+def test_flaw_a_retry_could_change_neither_definition_nor_input_nor_namespace():
+    """A mended definition, another input, another namespace: the retry takes any of them, and is linked as ever."""
+    world = World()
+    for namespace, uri in (("test", "boom"), ("prod", "bump")):
+        world.store.save_state_resource(StateResource(name="work", namespace=namespace, uri=uri))
+    failed = world.run(chain(2, "work"), {"n": 0}, namespace="test")
+    assert failed.status is WorkflowStatus.FAILED
+    mended = {"StartAt": "S0", "States": {"S0": task("work", Next="New"), "New": task("work", ResultPath="$.new")}}
+
+    elsewhere = world.finish(world.manager.retry_workflow(failed, namespace="prod"))
+    assert (elsewhere.output, elsewhere.namespace) == ({"n": 2}, "prod")
+    changed = world.manager.retry_workflow(
+        failed, start_at="New", input={"n": 40}, definition=world.definition(mended), namespace="prod"
+    )
+    done = world.finish(changed)
+
+    assert done.output == {"n": 40, "new": {"n": 41}}
+    assert (done.retry_for, done.tags["workflow-manager:submission"]) == (failed.id, "stepped")
+    assert world.store.get_workflow(failed.id).retries == (elsewhere.id, done.id)
+    with pytest.raises(InvalidValueError, match="no state 'S1'"):
+        world.manager.retry_workflow(failed, start_at="S1", definition=world.definition(mended))

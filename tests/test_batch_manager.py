@@ -7,6 +7,7 @@ import json
 import random
 from typing import Any
 
+import attrs
 import pytest
 
 pytest.importorskip("boto3")
@@ -28,12 +29,19 @@ from workflow_manager.managers.batch.names import job_name, origin_of
 from workflow_manager.managers.batch.plan import joins_for
 from workflow_manager.managers.batch.reasons import classify, exit_conditions
 from workflow_manager.testing import Fault, JobEnd
+from workflow_manager.testing.fake_batch.world import Doing
 
 WORKFLOW_ID = "6f1d2c2e-9a53-4c0e-8b8e-0f6a3b1f7d42"
 
 
 def environment(job: dict[str, Any]) -> dict[str, str]:
     return {each["name"]: each["value"] for each in job["container"]["environment"]}
+
+
+def test_a_rate_that_is_none_is_refused():
+    """No calls a second would mean to wait for ever."""
+    with pytest.raises(InvalidValueError, match="calls_per_second"):
+        World().new_manager(calls_per_second=0)
 
 
 def test_it_is_a_workflow_manager():
@@ -109,6 +117,38 @@ def test_a_plan_says_what_batch_does_otherwise():
     document = {"StartAt": "A", "States": {"A": task(Retry=retry, TimeoutSeconds=60)}, "TimeoutSeconds": 900}
 
     assert len(world.manager.plan(world.definition(document)).differences) == 4
+
+
+def test_a_plan_in_steps_says_so_too():
+    """Array jobs, heartbeats, and that somebody has to look."""
+    world = World()
+    document = each(Next="B")
+    del document["States"]["M"]["End"]
+    document["States"]["B"] = task(HeartbeatSeconds=60)
+    told = " ".join(world.manager.plan(world.definition(document)).differences)
+
+    assert all(word in told for word in ("'M'", "array jobs", "heartbeat", "somebody must update"))
+
+
+def test_retries_by_exit_code_are_told():
+    """Batch cannot see the name that a job gives its error, only its exit code."""
+    world = World()
+    retry = [{"ErrorEquals": ["Batch.ExitCode.3"]}]
+    document = {"StartAt": "A", "States": {"A": task(Retry=retry)}}
+
+    assert any("exit code" in told for told in world.manager.plan(world.definition(document)).differences)
+
+
+def test_check_looks_at_tags_and_at_the_resources_of_a_namespace():
+    """Each problem has its place: default tags that no job can bear, names that no job definition can have."""
+    world = World()
+    definition = attrs.evolve(world.definition(chain(2, "no/name")), default_tags={"a/b": "aws:mine"})
+    assert [problem.path for problem in world.manager.check(definition)] == ["/defaultTags/a~1b"]
+
+    found = [problem.path for problem in world.manager.check(definition, namespace="")]
+    assert found == ["/defaultTags/a~1b", "/States/S0/Resource", "/States/S1/Resource"]
+    world.store.save_state_resource(StateResource(name="no/name", namespace="prod", uri="bump"))
+    assert [problem.path for problem in world.manager.check(definition, namespace="prod")] == ["/defaultTags/a~1b"]
 
 
 def test_what_no_job_can_do_is_refused():
@@ -212,6 +252,32 @@ def test_one_workflow_that_cannot_be_looked_at_is_not_in_the_way_of_others():
     world.manager._batch_driver.refresh = fail  # type: ignore[method-assign]
     first, second = world.manager.update_workflows(workflows)
 
+    assert (first.status, second.status) == (WorkflowStatus.RUNNING, WorkflowStatus.SUCCEEDED)
+
+
+def test_a_workflow_that_another_manager_must_drive_is_not_in_the_way():
+    """A manager lacks the queue of one of the workflows: that one is left as it is, by updates and by reconcile."""
+    world = World()
+    world.fake.add_queue("big")
+    world.manager = world.new_manager(queues={"big": "big"})
+    document = {"StartAt": "A", "States": {"A": task(ResultPath="$.x", Next="B"), "B": task()}}
+    strange = world.create(document, {"n": 0}, queue="big")
+    world.fake.run_all()
+    world.fake.faults.rate(1.0, Fault.THROTTLE, seed=1, operation="SubmitJob")
+    world.look(strange)
+    world.fake.faults.clear()
+    job = world.client().submit_job(
+        jobName=job_name(strange.id, "x", namespace="", resource="", state="B"), jobQueue="jobs", jobDefinition="bump"
+    )
+    gone = world.create(chain(1), {"n": 0})
+    world.store.delete_workflow(gone.id)
+    ours = world.create(chain(1), {"n": 0})
+    other = world.new_manager()
+    found = other.reconcile()
+    assert (found.left, len(found.ended)) == ((job["jobId"],), 1)
+
+    world.fake.run_all()
+    first, second = other.update_workflows([strange, ours])
     assert (first.status, second.status) == (WorkflowStatus.RUNNING, WorkflowStatus.SUCCEEDED)
 
 
@@ -392,6 +458,20 @@ def test_a_long_chain_is_caught_up_with_in_linear_time():
     assert work[1] <= 8 * work[0]
 
 
+def test_a_look_in_which_nothing_changed_costs_what_is_live():
+    """Ten times the jobs take at most twelve times the work (function calls)."""
+    work = []
+    for count in (60, 600):
+        world = World()
+        workflow = world.create(chain(count), {"n": 0})
+        world.look(workflow)
+        with cProfile.Profile() as profile:
+            world.look(workflow)
+        work.append(sum(entry.callcount for entry in profile.getstats()))
+
+    assert work[1] <= 12 * work[0]
+
+
 # ---------------------------------------------------------------- what jobs look like
 def test_a_job_shows_how_it_stands_at_batch():
     """Created, waiting, queued, running: as Batch has it, with times, queue, container and log stream."""
@@ -472,6 +552,14 @@ def test_any_failure_can_be_classified(status_reason: str, reason: str, code: in
     assert failure.cause
 
 
+def test_batchs_own_reasons_count_for_more_than_flags():
+    """A job that Batch itself ended may be flagged as terminated; what it says of the end is the error."""
+    reason = "Job attempt duration exceeded timeout"
+
+    assert classify({"statusReason": reason, "isTerminated": True, "startedAt": 1}).error == "Batch.TimedOut"
+    assert classify({"statusReason": "enough", "isTerminated": True}).error == "Batch.AbortedByUser"
+
+
 def test_conditions_are_those_of_the_classifier():
     """What evaluateOnExit matches is classified by the name it stands for."""
     assert exit_conditions("Batch.ExitCode.3") == ({"onExitCode": "3"},)
@@ -496,6 +584,40 @@ def test_logs_never_hide_the_jobs_own_error():
     world.fake.faults.at(0, Fault.THROTTLE)
     assert any("code 3" in line for line in with_logs.logs(job))
     assert any("code 3" in line for line in world.manager.logs(job))
+
+
+def test_logs_are_there_while_the_job_runs_and_for_array_children():
+    """Batch tells where the log is: of a running job, of an array's child, in a log group of the definition's own."""
+    world = World()
+    world.manager = world.new_manager(logs=world.client("logs"))
+    log = {"logDriver": "awslogs", "options": {"awslogs-group": "/mine"}}
+    world.client().register_job_definition(
+        jobDefinitionName="chatty", type="container", containerProperties={"image": "i", "logConfiguration": log}
+    )
+
+    def talk(job: Any) -> Any:
+        job.log("hello")
+        yield 20
+        job.log("goodbye")
+        return 3
+
+    world.fake._world.doings["chatty"] = Doing(run=talk, seconds=1)
+    workflow = world.create(each_of("chatty"), {"items": [1, 2]})
+    world.fake.advance(10)
+    running = world.manager.update_workflow_history(workflow).jobs[0]
+    assert world.manager.logs(running) == ("hello",)
+
+    done = world.finish(workflow).jobs[0]
+    assert world.manager.logs(done, tail=1)[0] == "goodbye"
+    assert world.manager.logs(done, tail=20_000)[:2] == ("hello", "goodbye")
+    assert world.manager.logs(done, tail=0) == tuple(done.status_reason.splitlines())
+    assert [attempt.exit_code for attempt in done.attempts] == [3]
+
+
+def each_of(resource: str) -> dict[str, Any]:
+    document = each()
+    document["States"]["M"]["ItemProcessor"]["States"]["One"]["Resource"] = resource
+    return document
 
 
 def test_tries_that_were_jobs_of_their_own_are_attempts():
@@ -566,6 +688,36 @@ def test_an_event_is_enough():
     assert world.fake.calls == {"SubmitJob": 2}
 
 
+def test_an_event_of_a_graph_costs_one_look_at_most():
+    """Only when a job ends are those looked at that come next, not the whole graph for each event."""
+    world = World()
+    events: list[dict[str, Any]] = []
+    world.fake.on_event(events.append)
+    workflow = world.create(chain(250), {"n": 0})
+    while not world.store.get_workflow(workflow.id).status.is_final:
+        world.fake.advance(1)
+        while events:
+            world.manager.apply_event(events.pop(0))
+
+    assert world.store.get_workflow(workflow.id).output == {"n": 250}
+    assert world.fake.calls["DescribeJobs"] <= 250
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "SUCCEEDED"])
+def test_lost_events_are_made_up_for(status: str):
+    """In a graph the last job's event tells that all others have ended, to any process."""
+    world = World()
+    events: list[dict[str, Any]] = []
+    world.fake.on_event(events.append)
+    workflow = world.create(chain(4), {"n": 0})
+    world.fake.run_all()
+    last = [event for event in events if event["detail"]["status"] == status][-1]
+    done = world.new_manager().apply_event(last)
+
+    assert done is not None and done.id == workflow.id
+    assert done.output == {"n": 4}
+
+
 def test_a_late_event_takes_nothing_back():
     """A job that is known to have ended does not run again because of an old event."""
     world = World()
@@ -614,6 +766,25 @@ def test_events_of_others_are_passed_over():
     assert world.manager.apply_event({"detail": {**detail, "jobName": gone}}) is None
     with pytest.raises(InvalidValueError):
         world.manager.apply_event({"detail": "what?"})
+
+
+def test_any_state_name_becomes_a_legal_tag():
+    """Batch's own rules for tags are narrower than those for names of states."""
+    world = World()
+    for name in ("Käse & Brot?", "AWS:x", "\t"):
+        world.create({"StartAt": name, "States": {name: task()}}, {"n": 0})
+    values = [job["tags"]["workflow-manager:state"] for job in world.fake.jobs()]
+
+    assert values == ["Käse - Brot-", "-AWS:x", "-"]
+
+
+def test_tags_that_leave_no_room_in_the_request_are_refused():
+    """SubmitJob takes 30 KiB; the job's input and names need their part of it."""
+    world = World()
+    tags = {f"{n:0128}": "ä" * 256 for n in range(40)}
+    with pytest.raises(InvalidValueError, match="bytes as JSON"):
+        world.create(chain(1), {"n": 0}, tags=tags)
+    assert world.fake.jobs() == []
 
 
 def test_tags_that_no_job_can_bear_are_refused():

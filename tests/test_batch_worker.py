@@ -16,7 +16,7 @@ pytest.importorskip("boto3")
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_world import World, task
+from batch_world import FakeTable, World, task
 from workflow_manager import InvalidValueError, TaskError, WorkflowStatus
 from workflow_manager.managers.batch import DirectoryResults, DynamoDBResults, JobResults, MemoryResults, S3Results
 from workflow_manager.managers.batch.results import ERROR_MEMBER, read_result
@@ -29,27 +29,6 @@ JSON_VALUES = st.recursive(
     lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
     max_leaves=8,
 )
-
-
-class FakeTable:
-    """A client of DynamoDB with one table that answers some keys later."""
-
-    def __init__(self) -> None:
-        self.items: dict[str, Any] = {}
-        self.calls = 0
-
-    def put_item(self, TableName: str, Item: Any) -> None:  # noqa: N803
-        self.items[Item["Key"]["S"]] = Item
-
-    def batch_get_item(self, RequestItems: Any) -> Any:  # noqa: N803
-        self.calls += 1
-        ((table, asked),) = RequestItems.items()
-        assert len(asked["Keys"]) <= 100
-        assert asked["ConsistentRead"]
-        now, later = asked["Keys"][:40], asked["Keys"][40:]
-        found = [self.items[key["Key"]["S"]] for key in now if key["Key"]["S"] in self.items]
-        left = {table: {**asked, "Keys": later}} if later else {}
-        return {"Responses": {table: found}, "UnprocessedKeys": left}
 
 
 class FakeBucket:
@@ -127,9 +106,32 @@ def test_a_result_that_no_item_can_hold_is_refused():
         DynamoDBResults(FakeTable()).save("a", "x" * 400_001)
 
 
-def test_a_text_that_is_no_json_is_itself():
-    """What older writers left is read as it is."""
-    assert read_result("not json") == "not json"
+@pytest.mark.parametrize("text", ["not json", "", "NaN", "[Infinity]", "1e999", "[" * 100_000])
+def test_a_text_that_is_no_json_is_itself(text: str):
+    """What older writers left is read as it is, and so is what a command prints that only looks like JSON."""
+    assert read_result(text) == batch_input.read_text(text) == text
+
+
+def test_half_a_character_is_kept_by_every_place(pair: Any):
+    """JSON can spell half a surrogate pair, UTF-8 cannot: it is stored all the same."""
+    for store in pair:
+        store.save("a", {"half": "\ud800"})
+        assert store.load(["a"]) == {"a": {"half": "\ud800"}}
+        store.save("a", "\ud800")
+        assert store.load(["a"]) == {"a": "\ud800"}
+
+
+def test_a_failure_is_written_and_read_as_upstream_does():
+    """In the table a failure without a name is a bare text with Success false; an empty Result may be missing."""
+    table = FakeTable()
+    ours, theirs = DynamoDBResults(table, table="t"), far(batch_results._Table, _client=table, _table="t")
+    for store in (ours, theirs):
+        store.save("a", {ERROR_MEMBER: {"cause": "no way"}})
+        assert (table.items["a"]["Result"], table.items["a"]["Success"]) == ({"S": "no way"}, {"BOOL": False})
+        table.items["b"] = {"Key": {"S": "b"}, "Success": {"BOOL": False}}
+        table.items["c"] = {"Key": {"S": "c"}, "Success": {"BOOL": True}}
+        found = store.load(["a", "b", "c"])
+        assert found == {"a": {ERROR_MEMBER: {"cause": "no way"}}, "b": {ERROR_MEMBER: {}}, "c": {}}
 
 
 # ---------------------------------------------------------------- input
@@ -147,6 +149,16 @@ def test_arguments_are_start_and_results_in_order():
     assert arguments(_BATCH_START='["x", "ä"]') == ["x", "ä"]
     assert arguments(results, _BATCH_DEPENDENCIES="b,a,c") == ["b1", "b2", "a raw text", '{"n":1}']
     assert arguments(_BATCH_START="{}") == []
+
+
+def test_what_a_failed_attempt_left_is_no_input():
+    """A job that fails, is tried again and then leaves nothing has no output; its dependents do not get the error."""
+    results = MemoryResults()
+    results.save("a", {ERROR_MEMBER: {"error": "Busy"}})
+    given = batch_input.JobInput({**JOB, "_BATCH_DEPENDENCIES": "a"}, results)
+
+    assert given.value() == {}
+    assert given.arguments() == []
 
 
 def test_a_start_that_is_no_json_is_an_error():
@@ -206,11 +218,40 @@ def test_a_command_is_a_job(tmp_path: Path):
 
 def test_a_command_that_fails_leaves_why(tmp_path: Path):
     """Standard error, or the error that its last line of output names; the exit code is the job's."""
-    assert command(tmp_path, *python("import sys; sys.exit('no way')")) == (1, "no way")
+    assert command(tmp_path, *python("import sys; sys.exit('no way')")) == (1, {ERROR_MEMBER: {"cause": "no way"}})
     named = 'import sys; print(\'so far\'); print(\'{"error": "Bad", "cause": "why"}\'); sys.exit(7)'
     assert command(tmp_path, *python(named)) == (7, {ERROR_MEMBER: {"error": "Bad", "cause": "why"}})
     code, left = command(tmp_path, "no-such-command")
     assert (code, left[ERROR_MEMBER]["error"]) == (127, "CommandNotFound")
+
+
+@pytest.mark.parametrize(
+    ("start", "error"),
+    [(json.dumps(["a\0b"]), "CommandInputInvalid"), (None, "CommandInputTooLong"), ("[", "JobInputError")],
+)
+def test_an_input_that_no_command_can_take_is_a_named_error(tmp_path: Path, start: str | None, error: str):
+    """A NUL, more than arguments may hold, what is no JSON: Retry and Catch can name it, and the cause says why."""
+    results = DirectoryResults(tmp_path)
+    results.save("input/x", {"_BATCH_START": json.dumps(["x" * 3_000_000])})
+    given = {"_BATCH_REF": "input/x"} if start is None else {"_BATCH_START": start}
+    code = batch.run_command(["true"], {**os.environ, **JOB, **given}, results)
+    left = results.load(["j1"])["j1"][ERROR_MEMBER]
+
+    assert code in {64, 127}
+    assert left["error"] == error
+    assert left["cause"]
+
+
+def test_a_result_without_room_is_a_named_error(tmp_path: Path):
+    """What the results' place cannot hold fails the job by a name of its own, from commands and functions alike."""
+    table = FakeTable()
+    small = far(batch_results._Table, _client=table, _table="t")
+    code = batch.run_command(python("print('x' * 500_000)"), {**os.environ, **JOB}, small)
+    assert code == 64
+    assert small.load(["j1"])["j1"][ERROR_MEMBER]["error"] == "ResultTooLargeError"
+
+    assert run(lambda value: "x" * 500_000, small, _BATCH_START="1") == 1
+    assert small.load(["j1"])["j1"][ERROR_MEMBER]["error"] == "ResultTooLargeError"
 
 
 def test_a_wrong_command_line_is_64(tmp_path: Path):

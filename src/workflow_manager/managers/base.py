@@ -142,8 +142,7 @@ class EngineWorkflowManager:
         """See :meth:`workflow_manager.managers.later.StartsLater.new_workflow`."""
         self._check_open()
         self._admit(definition.state_machine, namespace)
-        if definition.manager != self.name:  # whoever reads the workflow must find the manager that runs it
-            definition = attrs.evolve(definition, manager=self.name)
+        definition = self._ours(definition)
         now = self._clock()
         workflow = Workflow(
             id=_id_of(definition.name, idempotency_key),
@@ -180,6 +179,10 @@ class EngineWorkflowManager:
         committed = self._driver.begin(workflow)
         return changed(committed, input=check_json(committed.input))  # the caller's own, to change as they like
 
+    def _ours(self, definition: WorkflowDefinition) -> WorkflowDefinition:
+        """*definition* by this manager's name: whoever reads a workflow must find the manager that runs it."""
+        return definition if definition.manager == self.name else attrs.evolve(definition, manager=self.name)
+
     def _known(self, workflow_id: str) -> Workflow | None:
         try:
             return self.store.get_workflow(workflow_id)
@@ -202,26 +205,45 @@ class EngineWorkflowManager:
     # Retrying
 
     def retry_workflow(
-        self, workflow: Workflow, *, start_at: str | None = None, input: JSON | Absent = ABSENT
+        self,
+        workflow: Workflow,
+        *,
+        start_at: str | None = None,
+        input: JSON | Absent = ABSENT,
+        definition: WorkflowDefinition | None = None,
+        namespace: str | None = None,
     ) -> Workflow:
         """
         See :meth:`workflow_manager.protocols.WorkflowManager.retry_workflow`.
 
-        The new workflow begins without the variables that the old one had assigned.
+        The new workflow begins without the variables that the old one had assigned.  With a *definition* it runs that
+        one, a mended version say, which must have the state where it starts; with a *namespace* its Resources are found
+        there.
 
         Raises:
             WorkflowStatusError: also when a retry of it, or of one of its retries, is still going.
         """
-        retry = self._begin(self.new_retry(workflow, start_at=start_at, input=input))
+        retry = self._begin(
+            self.new_retry(workflow, start_at=start_at, input=input, definition=definition, namespace=namespace)
+        )
         self._link(workflow, retry.id)
         return retry
 
-    def new_retry(self, workflow: Workflow, *, start_at: str | None = None, input: JSON | Absent = ABSENT) -> Workflow:
-        """See :meth:`workflow_manager.managers.later.StartsLater.new_retry`."""
+    def new_retry(
+        self,
+        workflow: Workflow,
+        *,
+        start_at: str | None = None,
+        input: JSON | Absent = ABSENT,
+        definition: WorkflowDefinition | None = None,
+        namespace: str | None = None,
+    ) -> Workflow:
+        """See :meth:`workflow_manager.managers.later.StartsLater.new_retry`; the rest is as for a retry."""
         self._check_open()
         original = self.store.get_workflow(workflow.id)
         self._check_done(original)
-        machine = original.workflow_definition.state_machine
+        definition = self._ours(definition or original.workflow_definition)
+        machine = definition.state_machine
         history = self._driver.history(original.id) if start_at is None or input is ABSENT else []
         start = default_start(original, history) if start_at is None else start_at
         if start not in machine.states:
@@ -230,17 +252,17 @@ class EngineWorkflowManager:
         now = self._clock()
         retry = Workflow(
             id=str(uuid.uuid4()),
-            workflow_definition=original.workflow_definition,
+            workflow_definition=definition,
             created_at=now,
             last_updated=now,
-            namespace=original.namespace,
+            namespace=original.namespace if namespace is None else namespace,
             queue=original.queue,
             input=given,
             tags=original.tags,
             retry_for=original.id,
             start_at="" if start == machine.start_at else start,
         )
-        self._admit(machine_of(retry), original.namespace)
+        self._admit(machine_of(retry), retry.namespace)
         return self._ready(retry)
 
     def _check_done(self, workflow: Workflow) -> None:

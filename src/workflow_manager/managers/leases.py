@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
 
 from workflow_manager.exceptions import ConflictError, InvalidValueError, NotFoundError
 from workflow_manager.history import HistoryEvent
@@ -124,6 +127,24 @@ class Leases:
             held, self._held = tuple(self._held.values()), {}
         for lease in held:
             self._store.release(lease)
+
+
+_LENT: ContextVar[Mapping[str, str]] = ContextVar("workflow_manager_lent", default=MappingProxyType({}))
+
+
+@contextmanager
+def lent(lease: Lease) -> Iterator[None]:
+    """Whoever is called within this and needs the lease on its workflow may act as its owner."""
+    before = _LENT.set({**_LENT.get(), lease.workflow_id: lease.owner})
+    try:
+        yield
+    finally:
+        _LENT.reset(before)
+
+
+def lent_owner(workflow_id: str) -> str | None:
+    """The owner of the lease on the workflow whom the caller may act as; see :func:`lent`."""
+    return _LENT.get().get(workflow_id)
 
 
 def is_leased(store: WorkflowStore, workflow_id: str) -> bool:

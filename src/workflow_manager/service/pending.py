@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 import attrs
 
 from workflow_manager.exceptions import ConflictError, InvalidValueError, NotFoundError
+from workflow_manager.managers.leases import lent
 from workflow_manager.managers.processes import new_owner
 from workflow_manager.managers.wait import directed
 from workflow_manager.models import Workflow
@@ -85,7 +86,8 @@ class Poller:
         try:
             workflow = self._store.get_workflow(workflow_id)
             leaves = workflow.status.is_final or self._passes(workflow)
-            return workflow if leaves else self._manager.update_workflow_summary(workflow)
+            with lent(lease):
+                return workflow if leaves else self._manager.update_workflow_summary(workflow)
         finally:
             self._store.release(lease)
 

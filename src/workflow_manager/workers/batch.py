@@ -13,6 +13,7 @@ Only the standard library is loaded before the work begins, and then no more tha
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -59,10 +60,9 @@ def batch_job(
             given = JobInput(variables, store)
             if given.does_nothing:
                 return 0
-            output = json.loads(json_text(function(given.value())))
+            store.save(given.job_id, json.loads(json_text(function(given.value()))))
         except Exception as error:  # noqa: BLE001  whatever the function raises is the job's failure
             return _failed(store, variables, error)
-        store.save(given.job_id, output)
         return 0
 
     return run
@@ -93,8 +93,19 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], results:
     Run *command* with the job's input as further arguments, and return its exit code.
 
     Standard output is the result, standard error what a failed job leaves; both go to the log as well.  A command that
-    fails with ``{"error": …, "cause": …}`` as its last line of output fails with that error.
+    fails with ``{"error": …, "cause": …}`` as its last line of output fails with that error.  An input that cannot be
+    read, or a result that has no room where results are, is an error named by its class, and the exit code 64.
     """
+    try:
+        return _run_command(command, environment, results)
+    except JobInputError as error:
+        if environment.get("AWS_BATCH_JOB_ID"):
+            results.save(job_id(environment), _error(type(error).__name__, str(error)))
+        sys.stderr.write(f"{error}\n")
+        return 64
+
+
+def _run_command(command: Sequence[str], environment: Mapping[str, str], results: Results) -> int:
     given = JobInput(environment, results)
     if given.does_nothing:
         return 0
@@ -102,9 +113,10 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], results:
         process = subprocess.Popen(  # noqa: S603  the job definition says what is run
             [*command, *given.arguments()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(environment)
         )
-    except OSError as error:
-        results.save(given.job_id, _error("CommandNotFound", f"{command[0]}: {error}"))
-        sys.stderr.write(f"{error}\n")
+    except (OSError, ValueError) as error:  # a ValueError is a NUL among the arguments
+        name, cause = _not_started(error)
+        results.save(given.job_id, _error(name, f"{command[0]}: {cause}"))
+        sys.stderr.write(f"{cause}\n")
         return 127
     _pass_on_signals(process)
     stdout, stderr = _Copy(process.stdout, sys.stdout), _Copy(process.stderr, sys.stderr)
@@ -113,8 +125,17 @@ def run_command(command: Sequence[str], environment: Mapping[str, str], results:
     if code == 0:
         results.save(given.job_id, read_text(output) if output else {})
         return 0
-    results.save(given.job_id, _named(output) or errors[-_LONGEST_CAUSE:] or f"exit code {code}")
+    results.save(given.job_id, _named(output) or _error("", errors[-_LONGEST_CAUSE:] or f"exit code {code}"))
     return code if code > 0 else 128 - code
+
+
+def _not_started(error: Exception) -> tuple[str, str]:
+    """Error name and cause of a command that the system would not start."""
+    if isinstance(error, OSError) and error.errno == errno.E2BIG:
+        return "CommandInputTooLong", f"{error}: the input is longer than arguments of a command may be"
+    if isinstance(error, ValueError):
+        return "CommandInputInvalid", str(error)
+    return "CommandNotFound", str(error)
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:

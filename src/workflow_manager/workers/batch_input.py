@@ -22,6 +22,10 @@ class JobInputError(Exception):
     """The job's environment is not as the manager makes it, or a dependency has left no result."""
 
 
+class ResultTooLargeError(JobInputError):
+    """A result that has no room where results are kept."""
+
+
 class JobInput:
     """
     What stands in *environment* and in *results*.
@@ -42,7 +46,7 @@ class JobInput:
         self.template = _json(variables, "_BATCH_INPUT") if variables.get("_BATCH_INPUT") else None
         ids = [each for each in variables.get("_BATCH_DEPENDENCIES", "").split(",") if each]
         found = results.load(ids) if ids else {}
-        self._found = {each: found.get(each, {}) for each in ids}
+        self._found = {each: _output(found.get(each, {})) for each in ids}
 
     @property
     def dependencies(self) -> list[Any]:
@@ -66,6 +70,11 @@ class JobInput:
         """The input as arguments of a command: arrays are spread, strings bare, all else is JSON text."""
         values = [self.start] if self.has_start else []
         return [text for value in (*values, *self.dependencies) for text in _arguments(value)]
+
+
+def _output(result: Any) -> Any:
+    """The output of a job that has succeeded; what an earlier attempt of it left when it failed is none."""
+    return {} if isinstance(result, dict) and ERROR_MEMBER in result else result
 
 
 def _by_reference(environment: Mapping[str, str], results: Results) -> Mapping[str, str]:
@@ -113,8 +122,17 @@ def job_id(environment: Mapping[str, str]) -> str:
 
 
 def read_text(text: str) -> Any:
-    """The JSON value of *text*, else the text itself."""
+    """The JSON value of *text*, else the text itself; NaN, Infinity and what is nested beyond reason are no JSON."""
     try:
-        return json.loads(text)
-    except ValueError:
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError):
         return text
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return _refuse(digits) if number in {float("inf"), float("-inf")} else number

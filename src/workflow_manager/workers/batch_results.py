@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
-from workflow_manager.workers.batch_input import ERROR_MEMBER, JobInputError, Results, read_text
+from workflow_manager.workers.batch_input import ERROR_MEMBER, JobInputError, Results, ResultTooLargeError, read_text
 
 _MOST_KEYS = 100  # BatchGetItem's limit
 _TRIES = 8
@@ -35,9 +35,43 @@ def at(url: str) -> Results:
 
 def _text(value: Any) -> str:
     """What is stored for *value*: a text that nobody would take for JSON stays as it is, as upstream writes it."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     if isinstance(value, str) and read_text(value) is value:
-        return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        text = value
+    return text if _is_unicode(text) else json.dumps(value, separators=(",", ":"))
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether *text* has no half of a surrogate pair, which JSON can spell and UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _item(job_id: str, result: Any, text: str) -> dict[str, Any]:
+    """The item of a DynamoDB table for *result*, whose *text* it is; a failure without a name is upstream's: a text."""
+    from datetime import UTC, datetime
+
+    failure = result.get(ERROR_MEMBER) if isinstance(result, Mapping) else None
+    if isinstance(failure, Mapping) and set(failure) == {"cause"}:
+        text = failure["cause"]
+    return {
+        "Key": {"S": job_id},
+        "Result": {"S": text},
+        "Success": {"BOOL": failure is None},
+        "CompletedTime": {"S": datetime.now(UTC).isoformat()},
+    }
+
+
+def _result(item: Mapping[str, Any]) -> Any:
+    """What :func:`_item` was given; upstream leaves out an empty Result."""
+    text = item.get("Result", {}).get("S")
+    result = {} if text is None else read_text(text)
+    if item.get("Success", {}).get("BOOL", True) or (isinstance(result, dict) and ERROR_MEMBER in result):
+        return result
+    return {ERROR_MEMBER: {"cause": text} if text else {}}
 
 
 class _Folder:
@@ -72,19 +106,11 @@ class _Table:
         self._client, self._table = boto3.client("dynamodb", region_name=region), table
 
     def save(self, job_id: str, result: Any, /) -> None:
-        from datetime import UTC, datetime
-
         text = _text(result)
         if len(text.encode()) > _LONGEST_ITEM:
-            raise JobInputError(f"the result has more than {_LONGEST_ITEM:,} bytes; s3://BUCKET/PREFIX has room for it")
-        failed = isinstance(result, Mapping) and ERROR_MEMBER in result
-        item = {
-            "Key": {"S": job_id},
-            "Result": {"S": text},
-            "Success": {"BOOL": not failed},
-            "CompletedTime": {"S": datetime.now(UTC).isoformat()},
-        }
-        self._client.put_item(TableName=self._table, Item=item)
+            why = f"the result has more than {_LONGEST_ITEM:,} bytes; s3://BUCKET/PREFIX has room for it"
+            raise ResultTooLargeError(why)
+        self._client.put_item(TableName=self._table, Item=_item(job_id, result, text))
 
     def load(self, job_ids: Iterable[str], /) -> Mapping[str, Any]:
         import time
@@ -96,8 +122,7 @@ class _Table:
             for number in range(_TRIES):
                 answer = self._client.batch_get_item(RequestItems=keys)
                 for item in answer["Responses"].get(self._table, ()):
-                    if "Result" in item:
-                        found[item["Key"]["S"]] = read_text(item["Result"]["S"])
+                    found[item["Key"]["S"]] = _result(item)
                 keys = answer.get("UnprocessedKeys")
                 if not keys:
                     break

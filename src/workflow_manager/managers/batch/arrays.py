@@ -10,7 +10,7 @@ from workflow_manager.asl.values import dumps
 from workflow_manager.engine.pending import PendingTask
 from workflow_manager.managers.batch.books import Book, Doubt
 from workflow_manager.managers.batch.limits import LARGEST_ARRAY, SMALLEST_ARRAY
-from workflow_manager.managers.batch.requests import START, Request
+from workflow_manager.managers.batch.requests import START, InputTooLargeError, Request
 from workflow_manager.managers.batch.sending import Refused, Sender
 from workflow_manager.models import Workflow
 
@@ -38,10 +38,8 @@ class Arrays:
         """Submit *task* with all that may go with it; ``None`` if nothing may, so that it is a job of its own."""
         group = [each for each in self._siblings(workflow.id) if _goes_with(each, task, book)]
         refused: Refused | None = None
-        for some in _chunks(group):
-            key = f"array:{some[0].token}:{len(some)}"
+        for key, request, some in _requests(group, make):
             book.members[key] = frozenset(each.token for each in some)
-            request = make(key, {START: dumps([each.input for each in some])}, len(some))
             _doubt(book, key, request, some)
             sent = self._sender.send(book, key, request)
             if isinstance(sent, str):
@@ -64,6 +62,7 @@ def _goes_with(each: PendingTask, task: PendingTask, book: Book) -> bool:
         and not each.submitted
         and each.token not in book.jobs
         and each.timeout_seconds == task.timeout_seconds
+        and each.scheduled_at == task.scheduled_at  # else who takes over might put them together in another way
         and each.branch.rpartition("/")[0] == task.branch.rpartition("/")[0]
     )
 
@@ -73,6 +72,21 @@ def _chunks(group: Sequence[PendingTask]) -> Iterator[Sequence[PendingTask]]:
         some = group[first : first + LARGEST_ARRAY]
         if len(some) >= SMALLEST_ARRAY:
             yield some
+
+
+def _requests(group: Sequence[PendingTask], make: MakeRequest) -> Iterator[tuple[str, Request, Sequence[PendingTask]]]:
+    """An array for each chunk; one whose input has no room is two of half the size."""
+    chunks = list(reversed(list(_chunks(group))))
+    while chunks:
+        some = chunks.pop()
+        key = f"array:{some[0].token}:{len(some)}"
+        try:
+            request = make(key, {START: dumps([each.input for each in some])}, len(some))
+        except InputTooLargeError:
+            half = (len(some) + 1) // 2
+            chunks.extend(part for part in (some[half:], some[:half]) if len(part) >= SMALLEST_ARRAY)
+        else:
+            yield key, request, some
 
 
 def _doubt(book: Book, key: str, request: Request, some: Sequence[PendingTask]) -> None:

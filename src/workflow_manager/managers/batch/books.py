@@ -48,7 +48,9 @@ class Book:
         "is_rewritten",
         "jobs",
         "members",
+        "missed",
         "stopped",
+        "strays",
         "suspected_since",
         "workflow_id",
     )
@@ -64,6 +66,8 @@ class Book:
         self.held: set[str] = set()  # tokens that need not be tried again before the next look
         self.ended: set[str] = set()  # ids of jobs that are known to have ended
         self.stopped: set[str] = set()  # ids of jobs that AWS was told to end
+        self.strays: set[str] = set()  # ids of jobs that were found by name when nothing waited for them any more
+        self.missed: dict[str, datetime] = {}  # since when Batch does not know a job that it knew
         self.details: dict[str, Mapping[str, Any]] = {}  # jobs as last seen
 
     def learn(self, task: PendingTask) -> None:
@@ -97,14 +101,15 @@ class Book:
         """How the job is now."""
         if job_id in self.ended and detail.get("status") not in {"SUCCEEDED", "FAILED"} and job_id in self.details:
             return  # older news than what is known
-        self.details[job_id] = trimmed(detail)
+        self.missed.pop(job_id, None)
+        self.details[job_id] = detail
         if detail.get("status") in {"SUCCEEDED", "FAILED"}:
             self.ended.add(job_id)
 
     @property
     def ids(self) -> list[str]:
         """All jobs, each once."""
-        return list(dict.fromkeys((*self.graph.values(), *self.jobs.values())))
+        return list(dict.fromkeys((*self.graph.values(), *self.jobs.values(), *sorted(self.strays))))
 
     def scan(self, workflow_id: str, events: Iterable[HistoryEvent]) -> None:
         """Take in the receipts that stand in a history."""
@@ -124,22 +129,6 @@ class Book:
                     submitted[event.id] = str(receipt.get(JOB_ID))
             elif event.type in _ENDS and event.previous_event_id in submitted:
                 self.ended.add(submitted[event.previous_event_id])
-
-
-_KEPT = (
-    *("jobId", "jobName", "jobQueue", "status", "statusReason", "createdAt", "startedAt", "stoppedAt", "attempts"),
-    *("isCancelled", "isTerminated", "arrayProperties", "jobDefinition"),
-)
-
-
-def trimmed(detail: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What is kept of a JobDetail: not its environment, which may be large."""
-    kept = {name: detail[name] for name in _KEPT if name in detail}
-    container = detail.get("container") or {}
-    kept["container"] = {
-        name: container[name] for name in ("taskArn", "exitCode", "reason", "logStreamName") if name in container
-    }
-    return kept
 
 
 class Books:

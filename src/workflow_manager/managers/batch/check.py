@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
 from workflow_manager.asl import graph
 from workflow_manager.asl.machine import MapState, StateMachine, TaskState
 from workflow_manager.asl.resources import TaskKind, TaskResource, parse_resource
-from workflow_manager.exceptions import Problem, Severity
+from workflow_manager.exceptions import InvalidValueError, Problem, Severity, UnknownResourceError
+from workflow_manager.managers.batch.limits import LARGEST_ARRAY
+from workflow_manager.managers.batch.machines import array_task, has_heartbeat
 from workflow_manager.managers.batch.plan import GraphPlanner, Plan, Submission
+from workflow_manager.managers.batch.requests import check_tags
 
 _DEFINITION = re.compile(r"[A-Za-z0-9_-]{1,128}(:\d+)?|arn:[\w-]+:batch:[\w-]*:\d*:job-definition/[\w:-]+")
 _STEPPED = (
@@ -42,7 +45,36 @@ def plan(machine: StateMachine, submission: Submission = Submission.AUTO) -> Pla
     if submission is Submission.GRAPH:
         refused = tuple(attrs.evolve(reason, severity=Severity.ERROR) for reason in planner.reasons)
         return Plan(submission=Submission.GRAPH, reasons=tuple(planner.reasons), problems=(*problems, *refused))
-    return Plan(submission=Submission.STEPPED, reasons=tuple(planner.reasons), problems=problems, differences=_STEPPED)
+    differences = (*_STEPPED, *dict.fromkeys(_stepped_differences(machine)))
+    return Plan(
+        submission=Submission.STEPPED, reasons=tuple(planner.reasons), problems=problems, differences=differences
+    )
+
+
+def _stepped_differences(machine: StateMachine) -> Iterator[str]:
+    for _, _, state in graph.walk(machine):
+        if isinstance(state, MapState) and array_task(state) is not None:
+            yield f"state {state.name!r}: items that begin together are array jobs of up to {LARGEST_ARRAY:,} children"
+        elif isinstance(state, TaskState) and has_heartbeat(state):
+            yield "a job that is seen in RUNNING counts as a heartbeat"
+
+
+def problem_of_tags(tags: Mapping[str, str]) -> Iterator[Problem]:
+    """What keeps jobs from bearing the *tags* that a definition gives."""
+    try:
+        check_tags(tags)
+    except InvalidValueError as error:
+        yield Problem("BATCH_TAGS", f"/defaultTags{error.path}", error.reason)
+
+
+def problems_of_resources(machine: StateMachine, find: Callable[[TaskState], object]) -> Iterator[Problem]:
+    """The Tasks for which *find*, which looks for their job definitions, raises an UnknownResourceError."""
+    for path, _, state in graph.walk(machine):
+        if isinstance(state, TaskState) and not is_service(parse_resource(state.resource)):
+            try:
+                find(state)
+            except UnknownResourceError as error:
+                yield Problem("BATCH_RESOURCE", f"{path}/Resource", str(error))
 
 
 def _problems(machine: StateMachine) -> Iterator[Problem]:

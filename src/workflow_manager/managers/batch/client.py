@@ -51,13 +51,17 @@ _NO_ANSWER = frozenset({"HTTPClientError", "ConnectionError", "IncompleteReadErr
 """Classes of ``botocore``: the request may or may not have arrived."""
 
 
-class SubmitError(Exception):
-    """SubmitJob was answered with an error; *response* is as botocore's ``ClientError`` has it."""
-
-    def __init__(self, response: Mapping[str, Any]) -> None:
-        error = response.get("Error") or {}
-        super().__init__(f"SubmitJob: {error.get('Code', 'error')}: {error.get('Message', '')}")
-        self.response = response
+_FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+_CREDENTIALS = frozenset(
+    {
+        *("ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId"),
+        *("UnrecognizedClientException", "InvalidSignatureException", "SignatureDoesNotMatch"),
+        *("IncompleteSignature", "IncompleteSignatureException", "MissingAuthenticationToken"),
+        *("MissingAuthenticationTokenException", "RequestTimeTooSkewed"),
+    }
+)
+"""Codes of what is wrong with the caller's credentials or clock, and not with the request."""
+_NEVER_VALID = frozenset({"ParamValidationError"})
 
 
 def code_of(error: BaseException) -> str:
@@ -86,6 +90,13 @@ def passes(error: BaseException) -> bool:
     return is_throttle(error) or _status(error) >= 500 or bool(_kinds(error) & (_NO_ANSWER | _NEVER_SENT))
 
 
+def is_refusal(error: BaseException) -> bool:
+    """Whether the service will not have this request from this caller; trouble with credentials is no refusal."""
+    if _kinds(error) & _NEVER_VALID or code_of(error) in _FORBIDDEN:
+        return True
+    return 400 <= _status(error) < 500 and _status(error) not in {401, 403, 429} and code_of(error) not in _CREDENTIALS
+
+
 def leaves_a_doubt(error: BaseException) -> bool:
     """Whether the request may have been carried out although it has failed."""
     return passes(error) and not is_throttle(error) and not _kinds(error) & _NEVER_SENT
@@ -107,20 +118,22 @@ def submit_once(client: Any) -> None:
     Switch botocore's retries off for SubmitJob of *client*, whatever its configuration says.
 
     SubmitJob has no idempotency token (Batch API): a request whose answer is lost and that is sent again makes two
-    jobs.  Other operations of the client are not touched.
+    jobs.  Other operations of the client are not touched, and what SubmitJob raises are botocore's own errors.
     """
     events = getattr(getattr(client, "meta", None), "events", None)
-    if events is not None:
-        events.unregister("needs-retry.batch.SubmitJob", unique_id=_NO_RETRY)
-        events.register_first("needs-retry.batch.SubmitJob", _raise_instead, unique_id=_NO_RETRY)
+    if events is None:
+        return
 
+    def raise_instead(response: Any = None, caught_exception: BaseException | None = None, **_: Any) -> None:
+        if caught_exception is not None:
+            raise caught_exception
+        http, parsed = response
+        if http.status_code >= 300:
+            code = (parsed.get("Error") or {}).get("Code", "")
+            raise client.exceptions.from_code(code)(parsed, "SubmitJob")
 
-def _raise_instead(response: Any = None, caught_exception: BaseException | None = None, **_: Any) -> None:
-    if caught_exception is not None:
-        raise caught_exception
-    http, parsed = response
-    if http.status_code >= 300:
-        raise SubmitError(parsed)
+    events.unregister("needs-retry.batch.SubmitJob", unique_id=_NO_RETRY)
+    events.register_first("needs-retry.batch.SubmitJob", raise_instead, unique_id=_NO_RETRY)
 
 
 class Pacer:

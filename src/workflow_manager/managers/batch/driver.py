@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import attrs
 
@@ -13,7 +14,7 @@ from workflow_manager.engine.pending import PendingTask
 from workflow_manager.engine.reports import TaskFailed, TaskSucceeded
 from workflow_manager.history import HistoryEvent
 from workflow_manager.managers.batch.books import Books
-from workflow_manager.managers.batch.runner import BatchRunner
+from workflow_manager.managers.batch.runner import BatchRunner, is_whole
 from workflow_manager.managers.driver import Driver
 from workflow_manager.managers.live import Listener, Live
 from workflow_manager.models import Workflow
@@ -21,7 +22,11 @@ from workflow_manager.protocols import Store
 
 
 class BatchDriver(Driver):
-    """Any driver may take a workflow over, because the runner looks before it leaps."""
+    """
+    Any driver may take a workflow over, because the runner looks before it leaps.
+
+    *link* is called with a retry that has been saved, before anything of it begins.
+    """
 
     def __init__(
         self,
@@ -32,14 +37,22 @@ class BatchDriver(Driver):
         clock: Callable[[], datetime],
         limits: Limits,
         listeners: list[Listener],
+        link: Callable[[Workflow], None],
     ) -> None:
         super().__init__(store, runner, clock=clock, limits=limits, listeners=listeners)
-        self._batch_runner, self._books = runner, books
+        self._batch_runner, self._books, self._link = runner, books, link
 
     def begin(self, workflow: Workflow) -> Workflow:
         """See :meth:`workflow_manager.managers.driver.Driver.begin`."""
         self._books.begin(workflow.id)
         return super().begin(workflow)
+
+    def first_saved(self, workflow: Workflow, events: Sequence[HistoryEvent]) -> Workflow:
+        """See :meth:`workflow_manager.managers.driver.Driver.first_saved`; a retry is linked before its jobs begin."""
+        saved = super().first_saved(workflow, events)
+        if saved.retry_for:
+            self._link(saved)
+        return saved
 
     def history(self, workflow_id: str, after: int = 0) -> list[HistoryEvent]:
         """All stored events but the first *after*; a whole history goes into the workflow's book as well."""
@@ -87,13 +100,23 @@ class BatchDriver(Driver):
         live = self._lives.get(workflow_id)
         return () if live is None or live.execution is None else tuple(live.execution.pending_tasks.values())
 
-    def hear(self, stored: Workflow) -> None:
-        """Hear what the round that is under way knows already; nothing is asked for."""
+    def hear(self, stored: Workflow, detail: Mapping[str, Any]) -> None:
+        """
+        Hear what the round that is under way knows already: the *detail* of one job.
+
+        In a graph the jobs that come next may have ended before, when their events came too early, so those whose turn
+        it is are looked at; all are if they have.
+        """
         live = self._live(stored.id)
         with live.lock:
             self._catch_up(live, stored)
             self._settle(live)
-        self._goes_on(stored.id)
+        heard = self._goes_on(stored.id)
+        if is_whole(stored) and (heard or self._batch_runner.is_ahead(stored, detail)):
+            with self._batch_runner.round() as round:
+                round.look(self._batch_runner.jobs_of(stored, self.wanted(stored.id) or ()))
+                if self._goes_on(stored.id):
+                    self.refresh(stored)
 
     def wanted(self, workflow_id: str) -> list[PendingTask] | None:
         """The tasks that are jobs of a workflow as it was last refreshed; ``None`` if it is not driven any more."""

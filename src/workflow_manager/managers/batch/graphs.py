@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import attrs
+
 from workflow_manager.asl.values import JSON, dumps
 from workflow_manager.managers.batch.books import Book
 from workflow_manager.managers.batch.limits import MOST_DEPENDENCIES
@@ -99,7 +101,7 @@ class GraphSubmission:
         if isinstance(sent, str):
             book.graph[key] = sent
             return True
-        return False if sent is None else sent
+        return False if sent is None else attrs.evolve(sent, cause=f"state {job.state!r}: {sent.cause}")
 
 
 def _is_plain(source: Source) -> bool:

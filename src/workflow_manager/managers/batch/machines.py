@@ -61,9 +61,26 @@ def _made(machine: StateMachine, whole: bool) -> BatchMachine:
     for _, _, state in graph.walk(machine):
         if isinstance(state, TaskState):
             tasks[state.name] = state
-        elif isinstance(state, MapState) and not state.is_distributed and len(state.item_processor.states) == 1:
-            arrays.update(each.name for each in state.item_processor.states.values() if isinstance(each, TaskState))
+        elif isinstance(state, MapState) and (each := array_task(state)) is not None:
+            arrays.add(each.name)
     return BatchMachine(_as_jobs(machine, whole), tasks, frozenset(arrays))
+
+
+def array_task(state: MapState) -> TaskState | None:
+    """
+    The Task that is all of an iteration of *state*, if children of an array will do for it.
+
+    A child is not looked at while it runs, so nobody would see its heartbeat.
+    """
+    if state.is_distributed or len(state.item_processor.states) != 1:
+        return None
+    (each,) = state.item_processor.states.values()
+    return each if isinstance(each, TaskState) and not has_heartbeat(each) else None
+
+
+def has_heartbeat(state: TaskState) -> bool:
+    """Whether *state* has to give signs of life."""
+    return state.heartbeat_seconds is not None or state.heartbeat_seconds_path is not None
 
 
 def _as_jobs(machine: StateMachine, whole: bool) -> StateMachine:

@@ -27,14 +27,14 @@ from workflow_manager.managers.batch import check
 from workflow_manager.managers.batch.books import Books
 from workflow_manager.managers.batch.client import BatchClient, Calls, LogsClient, Pacer, Patience, passes, submit_once
 from workflow_manager.managers.batch.driver import BatchDriver
-from workflow_manager.managers.batch.logs import job_log
+from workflow_manager.managers.batch.logs import JobLogs
 from workflow_manager.managers.batch.names import origin_of
 from workflow_manager.managers.batch.plan import Plan, PlannedJob, Submission
 from workflow_manager.managers.batch.polling import ENDED
 from workflow_manager.managers.batch.reconcile import Reconciler, Reconciliation
 from workflow_manager.managers.batch.requests import SUBMISSION_TAG, check_tags
 from workflow_manager.managers.batch.results import JobResults, MemoryResults
-from workflow_manager.managers.batch.runner import BatchRunner, Rules, is_whole
+from workflow_manager.managers.batch.runner import BatchRunner, Rules
 from workflow_manager.managers.batch.targets import Targets
 from workflow_manager.managers.batch.views import with_details
 from workflow_manager.managers.driver import Driver
@@ -46,12 +46,18 @@ from workflow_manager.protocols import Store
 
 logger = logging.getLogger("workflow_manager")
 
+_NOT_NOW = "workflow %s: it cannot be looked at now"
+
 BATCH_LIMITS = Limits(history_events=None)
 """Payloads as Step Functions bounds them; histories as long as they get."""
 
 
 class JobsStillRunningError(WorkflowManagerError):
-    """The workflow is cancelled, but AWS has not confirmed the end of *job_ids*; cancel again, or reconcile."""
+    """
+    The workflow is cancelled, but AWS has not confirmed the end of *job_ids*; cancel again, or reconcile.
+
+    A job that may have been submitted but cannot be seen yet has no id: its name stands there instead.
+    """
 
     def __init__(self, workflow_id: str, job_ids: Iterable[str]) -> None:
         self.workflow_id, self.job_ids = workflow_id, tuple(job_ids)
@@ -79,7 +85,7 @@ class BatchWorkflowManager(EngineWorkflowManager):
         settle: how long ListJobs may not show a job that was submitted.
         handover: how long a task that another driver was to submit is left to it.
         lost: after which time a job that Batch does not know is ``Batch.Lost``.
-        log_group: where CloudWatch Logs has the logs of jobs.
+        log_group: where CloudWatch Logs has the logs of jobs whose definition names no log group of its own.
         limits: the engine's.
         listeners: see :class:`workflow_manager.managers.base.EngineWorkflowManager`.
 
@@ -108,14 +114,16 @@ class BatchWorkflowManager(EngineWorkflowManager):
         limits: Limits = BATCH_LIMITS,
         listeners: Iterable[Listener] = (),
     ) -> None:
+        if not calls_per_second > 0:
+            raise InvalidValueError("manager", "/calls_per_second", f"{calls_per_second!r} is not above 0")
         submit_once(client)
         clock = clock or utc_now
         patience = patience or Patience()
         self.submission = Submission(submission)
         self.results: JobResults = results if results is not None else MemoryResults()
-        self._logs, self._log_group = logs, log_group
         pacer = Pacer(calls_per_second, 2 * calls_per_second, clock=time.monotonic, sleep=patience.sleep)
         self._calls = Calls(client, pacer, patience)
+        self._job_logs = JobLogs(logs, log_group, self._calls)
         self._targets = Targets(
             default_queue=default_queue, queues=dict(queues or {}), store=store, deployment=deployment
         )
@@ -148,6 +156,7 @@ class BatchWorkflowManager(EngineWorkflowManager):
             clock=self._clock,
             limits=self._limits,
             listeners=self.listeners,
+            link=self._link_first,
         )
         return self._batch_driver
 
@@ -164,9 +173,23 @@ class BatchWorkflowManager(EngineWorkflowManager):
         machine = definition.state_machine if isinstance(definition, WorkflowDefinition) else definition
         return check.plan(machine, self.submission)
 
-    def check(self, definition: WorkflowDefinition | StateMachine) -> tuple[Problem, ...]:
-        """What AWS would refuse of *definition*, each problem with its state; empty if it can run."""
-        return self.plan(definition).problems
+    def check(
+        self, definition: WorkflowDefinition | StateMachine, *, namespace: str | None = None
+    ) -> tuple[Problem, ...]:
+        """
+        What AWS would refuse of *definition*, each problem with its state; empty if it can run.
+
+        With a *namespace* (``""`` is none) its Resources are looked up as well.
+        """
+        problems = list(self.plan(definition).problems)
+        machine = definition.state_machine if isinstance(definition, WorkflowDefinition) else definition
+        if isinstance(definition, WorkflowDefinition):
+            problems += check.problem_of_tags(definition.default_tags)
+        if namespace is not None:
+            problems += check.problems_of_resources(
+                machine, lambda state: self._targets.definition(state.resource, state=state.name, namespace=namespace)
+            )
+        return tuple(problems)
 
     def check_resource(self, need: Need, namespace: str) -> None:
         """See :meth:`workflow_manager.managers.base.EngineWorkflowManager.check_resource`."""
@@ -188,6 +211,14 @@ class BatchWorkflowManager(EngineWorkflowManager):
     def _graph_jobs(workflow: Workflow) -> tuple[PlannedJob, ...]:
         return check.plan(machine_of(workflow), Submission.GRAPH).jobs
 
+    def _link_first(self, retry: Workflow) -> None:
+        """*retry* has been saved and nothing of it has begun: the workflow that it retries names it, or it is gone."""
+        try:
+            self._link(self.store.get_workflow(retry.retry_for), retry.id)
+        except Exception:
+            self.store.delete_workflow(retry.id)
+            raise
+
     # Ending
 
     def cancel_workflow(self, workflow: Workflow, *, reason: str) -> Workflow:
@@ -203,7 +234,8 @@ class BatchWorkflowManager(EngineWorkflowManager):
         book = self._books.open(cancelled.id)
         try:
             with self._batch_runner.round() as round:
-                left = self._batch_runner.stopper.prove(cancelled, book, round)
+                doubtful = self._batch_runner.doubtful(cancelled, book)
+                left = self._batch_runner.stopper.prove(cancelled, book, doubtful, round)
         except Exception as error:  # told apart by code, so as not to import botocore
             if not passes(error):
                 raise
@@ -287,18 +319,24 @@ class BatchWorkflowManager(EngineWorkflowManager):
         """
         stored = [self.store.get_workflow(workflow.id) for workflow in workflows]
         with self._batch_runner.round() as round:
-            live = [each for each in stored if not (each.status.is_final or is_held(each))]
-            round.look([job_id for each in live for job_id in self._batch_driver.watched(each)])
-            return tuple(self._try(each) for each in stored)
+            live = [each for each in stored if not (each.status.is_final or is_held(each) or self._closed)]
+            watched = {each.id: self._watched(each) for each in live}
+            round.look([job_id for ids in watched.values() for job_id in ids or ()])
+            return tuple(each if watched.get(each.id) is None else self._try(each) for each in stored)
+
+    def _watched(self, stored: Workflow) -> list[str] | None:
+        try:
+            return self._batch_driver.watched(stored)
+        except Exception:
+            logger.warning(_NOT_NOW, stored.id, exc_info=True)
+            return None
 
     def _try(self, stored: Workflow) -> Workflow:
-        if stored.status.is_final or is_held(stored) or self._closed:
-            return stored
         try:
             self._batch_driver.refresh(stored)
             return self.store.get_workflow(stored.id)
         except Exception:
-            logger.warning("workflow %s: it cannot be looked at now", stored.id, exc_info=True)
+            logger.warning(_NOT_NOW, stored.id, exc_info=True)
             return stored
 
     def apply_event(self, event: Mapping[str, Any]) -> Workflow | None:
@@ -326,13 +364,16 @@ class BatchWorkflowManager(EngineWorkflowManager):
             return stored
         with self._batch_runner.round() as round:
             round.tell(detail)
-            known = detail["jobId"] in self._books.open(stored.id).ids
-            if is_whole(stored) or not known:  # others may have ended before, whose events came too early
-                self._batch_driver.refresh(stored)
+            if detail["jobId"] in self._books.open(stored.id).ids:
+                self._batch_driver.hear(stored, detail)
             else:
-                self._batch_driver.hear(stored)
+                self._batch_driver.refresh(stored)
         return self.store.get_workflow(stored.id)
 
     def logs(self, job: Job, *, tail: int = 50) -> tuple[str, ...]:
-        """The last lines of the log of *job*, then its own error; trouble with the log is a line in its place."""
-        return job_log(self._logs, self._log_group, job, tail)
+        """
+        The last lines of the log of *job*, then its own error; trouble with the log is a line in its place.
+
+        Batch is asked where the log is (one DescribeJobs), so that jobs that run now and array children have one too.
+        """
+        return self._job_logs.of(job, tail)

@@ -14,7 +14,7 @@ from workflow_manager.engine.reports import Report, TaskFailed, TaskHeartbeat, T
 from workflow_manager.managers.batch.books import Book
 from workflow_manager.managers.batch.polling import Round
 from workflow_manager.managers.batch.reasons import LOST, classify
-from workflow_manager.managers.batch.results import ERROR_MEMBER
+from workflow_manager.managers.batch.results import failure_in
 from workflow_manager.models import Workflow
 
 NO_RESULT: Mapping[str, JSON] = {}
@@ -22,7 +22,7 @@ NO_RESULT: Mapping[str, JSON] = {}
 
 
 class News:
-    """Reports on jobs; *lost* is how long DescribeJobs may not know a job that was submitted."""
+    """Reports on jobs; *lost* is how long DescribeJobs may not know a job that was submitted, or that it did know."""
 
     def __init__(self, clock: Callable[[], datetime], lost: timedelta) -> None:
         self._clock, self._lost = clock, lost
@@ -36,55 +36,55 @@ class News:
         round: Round,
     ) -> Iterator[Report]:
         """What *round* has shown about *tasks*; *states* are the Tasks as they were written."""
+        now = self._clock()  # once, so that what begins because of these reports begins at the same time
         for task in tasks:
             job_id = book.jobs.get(task.token, "")
             report = None
             if job_id in round.details:
                 book.see(job_id, round.details[job_id])
-                report = self._about(task, states[task.state], round.details[job_id], round)
+                report = self._about(task, states[task.state], round.details[job_id], round, now)
             elif job_id in round.missing and round.is_read(job_id):
                 since = workflow.created_at if book.graph else task.scheduled_at
-                report = self._about_lost(task, since, job_id, round)
+                if job_id in book.details:  # Batch knew it when it was last asked
+                    since = book.missed.setdefault(job_id, now)
+                report = self._about_lost(task, since, job_id, round, now)
             if report is not None:
                 yield report
 
-    def _about(self, task: PendingTask, state: TaskState, detail: Mapping[str, Any], round: Round) -> Report | None:
-        status, job_id, now = detail["status"], detail["jobId"], self._clock()
+    def _about(
+        self, task: PendingTask, state: TaskState, detail: Mapping[str, Any], round: Round, now: datetime
+    ) -> Report | None:
+        status, job_id = detail["status"], detail["jobId"]
         if status == "RUNNING":
             return None if task.heartbeat_seconds is None else TaskHeartbeat(task.token, now)
         if status not in {"SUCCEEDED", "FAILED"} or not round.is_read(job_id):
             return None
         result = round.results.get(job_id, NO_RESULT)
+        left = failure_in(result)
         if status == "SUCCEEDED":
-            return TaskSucceeded(task.token, now, NO_RESULT if _named_error(result) else result)
+            return TaskSucceeded(task.token, now, result if left is None else NO_RESULT)
         failure = classify(detail)
-        named = _named_error(result)
-        if named and failure.error.startswith("Batch.ExitCode."):
-            error, cause = named.get("error"), named.get("cause")
-            return TaskFailed(task.token, now, _text(error), _text(cause))
+        if left and left.get("error") and failure.error.startswith("Batch.ExitCode."):
+            return TaskFailed(task.token, now, _text(left["error"]), _text(left.get("cause")))
         own_limit = state.timeout_seconds is not None or state.timeout_seconds_path is not None
         error = ErrorName.TIMEOUT.value if failure.error == "Batch.TimedOut" and own_limit else failure.error
-        said = f"\n{result}" if isinstance(result, str) and result else ""
-        return TaskFailed(task.token, now, str(error), f"{failure.cause}{said}")
+        said = result if left is None else None if "error" in left else left.get("cause")
+        more = f"\n{said}" if isinstance(said, str) and said else ""
+        return TaskFailed(task.token, now, str(error), f"{failure.cause}{more}")
 
-    def _about_lost(self, task: PendingTask, since: datetime, job_id: str, round: Round) -> Report | None:
+    def _about_lost(
+        self, task: PendingTask, since: datetime, job_id: str, round: Round, now: datetime
+    ) -> Report | None:
         """Batch does not know the job: its result tells how it ended, if it has left one."""
-        now = self._clock()
         if job_id in round.results:
             result = round.results[job_id]
-            named = _named_error(result)
-            if named:
-                return TaskFailed(task.token, now, _text(named.get("error")), _text(named.get("cause")))
+            left = failure_in(result)
+            if left is not None:
+                return TaskFailed(task.token, now, _text(left.get("error")) or "Batch.Failed", _text(left.get("cause")))
             return TaskSucceeded(task.token, now, result)
         if now - since < self._lost:
             return None
         return TaskFailed(task.token, now, LOST.error, LOST.cause)
-
-
-def _named_error(result: JSON) -> Mapping[str, JSON]:
-    """What a failed job has left: ``error`` and ``cause``; empty if *result* is none of that."""
-    error = result.get(ERROR_MEMBER) if isinstance(result, Mapping) else None
-    return error if isinstance(error, Mapping) else {}
 
 
 def _text(value: JSON) -> str | None:

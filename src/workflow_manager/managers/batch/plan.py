@@ -145,6 +145,8 @@ class GraphPlanner:
             self._refuse(path, f"state {state.name!r} {reason}")
         if strategy is not None:
             self.differences["Batch retries at once: IntervalSeconds and BackoffRate do not count"] = None
+            if any("onExitCode" in rule for rule in _rules(strategy)):
+                self.differences["Batch retries by exit code, whatever error the job has named"] = None
         timeout = state.timeout_seconds if isinstance(state.timeout_seconds, int) else None
         if timeout is not None:
             self.differences["TimeoutSeconds is counted from the start of each attempt, not from its submission"] = None
@@ -219,6 +221,11 @@ def _task_reasons(state: TaskState) -> Iterator[str]:
         yield "has a time-out that depends on data"
     elif state.timeout_seconds is not None and state.timeout_seconds < SHORTEST_TIMEOUT:
         yield f"has TimeoutSeconds below {SHORTEST_TIMEOUT}, the least that Batch allows"
+
+
+def _rules(strategy: Mapping[str, JSON]) -> Iterator[Mapping[str, JSON]]:
+    rules = strategy.get("evaluateOnExit")
+    yield from (rule for rule in rules if isinstance(rule, Mapping)) if isinstance(rules, list) else ()
 
 
 def _retry_strategy(retriers: tuple[Retrier, ...]) -> Mapping[str, JSON] | None:

@@ -22,6 +22,26 @@ Detail = Mapping[str, Any]
 ENDED = frozenset({"SUCCEEDED", "FAILED"})
 
 
+_KEPT = (
+    *("jobId", "jobName", "jobQueue", "status", "statusReason", "createdAt", "startedAt", "stoppedAt", "attempts"),
+    *("isCancelled", "isTerminated", "arrayProperties", "jobDefinition", "container"),
+)
+_KEPT_OF_CONTAINER = ("taskArn", "exitCode", "reason", "logStreamName")
+_NONE: Mapping[str, Any] = {}
+
+
+def trimmed(detail: Mapping[str, Any]) -> Mapping[str, Any]:
+    """
+    What is kept of a JobDetail: not its environment, which may be large.
+
+    Of a job that has not run yet it is a few texts and numbers, which the garbage collector does not have to look at.
+    """
+    container = detail.get("container") or _NONE
+    ran = {name: container[name] for name in _KEPT_OF_CONTAINER if name in container} or _NONE
+    own = {"container": ran, "attempts": tuple(detail["attempts"])} if "attempts" in detail else {"container": ran}
+    return {name: own[name] if name in own else detail[name] for name in _KEPT if name in own or name in detail}
+
+
 class Round:
     """One look at the world: everything is asked for at most once in it."""
 
@@ -51,7 +71,7 @@ class Round:
     def tell(self, detail: Detail) -> None:
         """Take *detail* for seen: AWS has told it by an event."""
         job_id = str(detail["jobId"])
-        self.details[job_id] = detail
+        self.details[job_id] = trimmed(detail)
         if self._has_ended(job_id):
             self._read_results([job_id])
 
@@ -73,7 +93,7 @@ class Round:
                 logger.warning("DescribeJobs: %s; nothing changes", message_of(error))
                 continue
             self._asked.update(some)
-            self.details.update({detail["jobId"]: detail for detail in answer["jobs"]})
+            self.details.update({detail["jobId"]: trimmed(detail) for detail in answer["jobs"]})
             self.missing.update(job_id for job_id in some if job_id not in self.details)
 
     def _look_into(self, parent: str, ids: list[str]) -> None:

@@ -97,6 +97,10 @@ _PATTERNS: Sequence[_Pattern] = (
     ),
 )
 
+_BATCHS_OWN = re.compile(
+    r"(Job attempt duration exceeded timeout|Host EC2 |Dependent Job failed|Array Child Job failed)", re.IGNORECASE
+)
+
 LOST = Failure(
     "Batch.Lost",
     "AWS Batch does not know the job any more and it has left no result.",
@@ -124,9 +128,15 @@ def classify(detail: Mapping[str, Any]) -> Failure:
 
 
 def is_stopped_by_hand(detail: Mapping[str, Any]) -> bool:
-    """Whether somebody cancelled or terminated the job: the flags, or the reason in either spelling."""
-    flagged = bool(detail.get("isCancelled") or detail.get("isTerminated"))
-    return flagged or ABORTED.match(str(detail.get("statusReason") or "")) is not None
+    """
+    Whether somebody cancelled or terminated the job: the reason in either spelling, or the flags.
+
+    Batch ends jobs itself as well, and its reasons count for more than the flags.
+    """
+    reason = str(detail.get("statusReason") or "")
+    if ABORTED.match(reason):
+        return True
+    return bool(detail.get("isCancelled") or detail.get("isTerminated")) and not _BATCHS_OWN.match(reason)
 
 
 def exit_code(detail: Mapping[str, Any]) -> int | None:

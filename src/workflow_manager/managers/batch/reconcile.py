@@ -29,7 +29,8 @@ class Reconciliation:
     What was found.
 
     There are ids of live jobs that the store knows now but did not (*adopted*), of those that were told to end
-    because nothing waits for them (*ended*), and of those that could not be told (*left*).
+    because nothing waits for them (*ended*), and of those that could not be told, or whose workflow cannot be looked at
+    now (*left*).
     """
 
     adopted: tuple[str, ...] = ()
@@ -62,7 +63,12 @@ class Reconciler:
         ended: list[str] = []
         left: list[str] = []
         for workflow_id, found in self._live_jobs().items():
-            strays, taken, reason = self._judge(workflow_id, found)
+            try:
+                strays, taken, reason = self._judge(workflow_id, found)
+            except Exception:
+                logger.warning("workflow %s: its jobs are left as they are", workflow_id, exc_info=True)
+                left += found
+                continue
             adopted += taken
             for job_id in strays:
                 (ended if self._stopper.terminate(job_id, reason) else left).append(job_id)

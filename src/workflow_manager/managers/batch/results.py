@@ -2,11 +2,12 @@
 Where jobs leave their results: the protocol, and four places that follow it.
 
 The format is upstream's batchcli's: under the job's id a text, JSON where it can be read as such.  A job that fails
-with a named error leaves an object with the one member ``_BATCH_ERROR``.
+leaves an object with the one member ``_BATCH_ERROR``, which has ``error`` and ``cause``, or only one of them.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import tempfile
@@ -32,7 +33,12 @@ class JobResults(Protocol):
     """What jobs have written, JSON values by job id."""
 
     def save(self, job_id: str, result: JSON) -> None:
-        """Keep *result* in place of what is there."""
+        """
+        Keep *result* in place of what is there.
+
+        Raises:
+            InvalidValueError: there is no room for one of its size.
+        """
         ...
 
     def load(self, job_ids: Iterable[str]) -> Mapping[str, JSON]:
@@ -43,9 +49,25 @@ class JobResults(Protocol):
 def read_result(text: str) -> JSON:
     """The value of a stored text: JSON, else the text itself."""
     try:
-        return loads(text)
-    except ValueError:
+        return check_json(loads(text))
+    except (ValueError, RecursionError, InvalidValueError):  # the last: it is nested beyond all bounds
         return text
+
+
+def _stored(result: JSON) -> str:
+    """The text of *result*; JSON can spell half a surrogate pair, and UTF-8 cannot."""
+    text = dumps(result)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(result, separators=(",", ":"))
+    return text
+
+
+def failure_in(result: JSON) -> Mapping[str, JSON] | None:
+    """What a job has left that has failed: ``error`` and ``cause``, either of which may be missing."""
+    failure = result.get(ERROR_MEMBER) if isinstance(result, Mapping) else None
+    return failure if isinstance(failure, Mapping) else None
 
 
 class MemoryResults:
@@ -77,7 +99,7 @@ class DirectoryResults:
     def save(self, job_id: str, result: JSON) -> None:
         """See :meth:`JobResults.save`; a reader sees the old file or the new one, never half of it."""
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=self._folder, delete=False) as file:
-            file.write(dumps(result))
+            file.write(_stored(result))
         os.replace(file.name, self._path(job_id))  # noqa: PTH105  both are names here
 
     def load(self, job_ids: Iterable[str]) -> Mapping[str, JSON]:
@@ -117,19 +139,12 @@ class DynamoDBResults:
 
     def save(self, job_id: str, result: JSON) -> None:
         """See :meth:`JobResults.save`."""
-        text = dumps(result)
+        text = _stored(result)
         if len(text.encode()) > _LONGEST_ITEM:
             raise InvalidValueError(
                 "result", "", f"it has more than {_LONGEST_ITEM:,} bytes as JSON; S3Results has room"
             )
-        failed = isinstance(result, Mapping) and ERROR_MEMBER in result
-        item = {
-            "Key": {"S": job_id},
-            "Result": {"S": text},
-            "Success": {"BOOL": not failed},
-            "CompletedTime": {"S": datetime.now(UTC).isoformat()},
-        }
-        self._client.put_item(TableName=self._table, Item=item)
+        self._client.put_item(TableName=self._table, Item=_item(job_id, result, text))
 
     def load(self, job_ids: Iterable[str]) -> Mapping[str, JSON]:
         """See :meth:`JobResults.load`; consistent, a hundred at a time, keys left unprocessed asked for again."""
@@ -139,8 +154,7 @@ class DynamoDBResults:
             for number in range(_TRIES):
                 answer = self._client.batch_get_item(RequestItems=keys)
                 for item in answer["Responses"].get(self._table, ()):
-                    if "Result" in item:
-                        found[item["Key"]["S"]] = read_result(item["Result"]["S"])
+                    found[item["Key"]["S"]] = _result(item)
                 keys = answer.get("UnprocessedKeys")
                 if not keys:
                     break
@@ -148,6 +162,28 @@ class DynamoDBResults:
             else:
                 raise TimeoutError(f"the table {self._table} has left keys unprocessed {_TRIES} times")
         return found
+
+
+def _item(job_id: str, result: JSON, text: str) -> Mapping[str, Any]:
+    """The item for *result*, whose text it is; a failure without a name is a bare text, as upstream writes it."""
+    failure = failure_in(result)
+    if failure is not None and set(failure) == {"cause"}:
+        text = str(failure["cause"])
+    return {
+        "Key": {"S": job_id},
+        "Result": {"S": text},
+        "Success": {"BOOL": failure is None},
+        "CompletedTime": {"S": datetime.now(UTC).isoformat()},
+    }
+
+
+def _result(item: Mapping[str, Any]) -> JSON:
+    """What :func:`_item` was given; upstream leaves out a Result that is empty."""
+    text = item.get("Result", {}).get("S")
+    result: JSON = {} if text is None else read_result(text)
+    if item.get("Success", {}).get("BOOL", True) or failure_in(result) is not None:
+        return result
+    return {ERROR_MEMBER: {"cause": text} if text else {}}
 
 
 class S3Client(Protocol):
@@ -167,7 +203,7 @@ class S3Results:
 
     def save(self, job_id: str, result: JSON) -> None:
         """See :meth:`JobResults.save`."""
-        body = dumps(result).encode()
+        body = _stored(result).encode()
         self._client.put_object(
             Bucket=self._bucket, Key=f"{self._prefix}{job_id}", Body=body, ContentType="application/json"
         )

@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
 
+from workflow_manager.asl.errors import ErrorName
 from workflow_manager.asl.values import dumps
 from workflow_manager.engine.pending import PendingTask
 from workflow_manager.engine.reports import Report, TaskFailed, TaskSubmitted
@@ -30,13 +31,21 @@ from workflow_manager.managers.batch.names import job_name, mark_of
 from workflow_manager.managers.batch.news import News
 from workflow_manager.managers.batch.plan import PlannedJob, Submission
 from workflow_manager.managers.batch.polling import Round
-from workflow_manager.managers.batch.requests import START, SUBMISSION_TAG, Request, Target, request_for
+from workflow_manager.managers.batch.requests import (
+    START,
+    SUBMISSION_TAG,
+    InputTooLargeError,
+    Request,
+    Target,
+    request_for,
+)
 from workflow_manager.managers.batch.results import JobResults
 from workflow_manager.managers.batch.sending import Refused, Sender
 from workflow_manager.managers.batch.stopping import Stopper
 from workflow_manager.managers.batch.targets import Targets
+from workflow_manager.managers.leases import lent_owner
 from workflow_manager.models import Workflow
-from workflow_manager.protocols import Store
+from workflow_manager.protocols import Lease, Store
 
 logger = logging.getLogger("workflow_manager")
 
@@ -118,6 +127,8 @@ class BatchRunner:
             return self._start_one(workflow, task, book)
         except UnknownResourceError as error:  # it was there when the workflow was created
             return TaskFailed(task.token, self._clock(), "Batch.UnknownResource", str(error))
+        except InputTooLargeError as error:
+            return TaskFailed(task.token, self._clock(), ErrorName.DATA_LIMIT_EXCEEDED.value, str(error))
         except Exception as error:  # told apart by code, so as not to import botocore
             if not passes(error):
                 raise
@@ -205,7 +216,8 @@ class BatchRunner:
             yield True
             return
         try:
-            lease = self._store.acquire(workflow_id, self._owner, 60 + jobs / 10)
+            owner = lent_owner(workflow_id) or self._owner
+            lease = self._store.acquire(workflow_id, owner, 60 + jobs / 10)
         except (ConflictError, NotFoundError):
             yield False
             return
@@ -214,7 +226,18 @@ class BatchRunner:
             yield True
         finally:
             held.discard(workflow_id)
+            self._end(lease)
+
+    def _end(self, lease: Lease) -> None:
+        """End *lease* once ListJobs shows what was submitted under it: its receipt may never be stored."""
+        settle = self._rules.settle.total_seconds()
+        if settle <= 0:
             self._store.release(lease)
+            return
+        try:
+            self._store.acquire(lease.workflow_id, lease.owner, settle)
+        except (ConflictError, NotFoundError):
+            pass  # it has expired, and another driver is at it
 
     # Looking
 
@@ -240,7 +263,17 @@ class BatchRunner:
             pending = {task.token for task in tasks}
             told = {job_id for token, job_id in book.jobs.items() if token not in pending}
             return [job_id for key, job_id in book.graph.items() if job_id not in told and "#" not in key]
+        return self.jobs_of(workflow, tasks)
+
+    def jobs_of(self, workflow: Workflow, tasks: Iterable[PendingTask]) -> list[str]:
+        """The ids of the jobs that are known to do *tasks*."""
+        book = self._books.open(workflow.id)
         return [book.jobs[task.token] for task in tasks if task.token in book.jobs]
+
+    def is_ahead(self, workflow: Workflow, detail: Mapping[str, Any]) -> bool:
+        """Whether a job of a graph has begun before the workflow was heard to have come so far."""
+        waits = detail["status"] in {"SUBMITTED", "PENDING"}
+        return not waits and detail["jobId"] not in self._books.open(workflow.id).jobs.values()
 
     def poll(self, workflow: Workflow, tasks: Sequence[PendingTask]) -> Sequence[Report]:
         """See :meth:`workflow_manager.protocols.TaskRunner.poll`."""
@@ -253,7 +286,7 @@ class BatchRunner:
             reports: list[Report] = list(self.known_news(workflow, tasks))
         book.held.clear()
         for task in tasks:
-            if task.token not in book.jobs:
+            if not task.submitted:  # one that went with another in an array has a job, but no receipt yet
                 report = self.start(workflow, task)
                 if report is not None:
                     reports.append(report)
@@ -280,7 +313,7 @@ class BatchRunner:
         """See :meth:`workflow_manager.protocols.TaskRunner.stop`."""
         book = self._books.open(workflow.id)
         if not keep:
-            self.stopper.stop(workflow, book, book.ids, self._doubtful(workflow, book))
+            self.stopper.stop(workflow, book, book.ids, self.doubtful(workflow, book))
         elif not is_whole(workflow):  # of a graph that is submitted whole all ends together
             ids = [job_id for token, job_id in book.jobs.items() if token not in keep]
             kept = {book.jobs[token] for token in keep if token in book.jobs}
@@ -292,7 +325,7 @@ class BatchRunner:
             }
             self.stopper.stop(workflow, book, ids, doubtful, kept)
 
-    def _doubtful(self, workflow: Workflow, book: Book) -> Mapping[str, Doubt]:
+    def doubtful(self, workflow: Workflow, book: Book) -> Mapping[str, Doubt]:
         """Jobs that may be under way unknown to the book, by key."""
         if not is_whole(workflow) or book.suspected_since is None:
             return book.unsettled()

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 import attrs
 
 from workflow_manager.managers.batch.books import Book, Doubt
-from workflow_manager.managers.batch.client import Calls, leaves_a_doubt, message_of, passes
+from workflow_manager.managers.batch.client import Calls, is_refusal, leaves_a_doubt, message_of, passes
 from workflow_manager.managers.batch.requests import Request
 
 logger = logging.getLogger("workflow_manager")
@@ -50,7 +50,7 @@ class Sender:
         try:
             if doubt is not None:
                 found = self.find(doubt.queue, doubt.name)
-                if found is not None or self._clock() < doubt.since + self._settle:
+                if found is not None or self.may_appear(doubt):
                     return self._settled(book, key, found)
                 return self._submit_alone(book, key, request, doubt)
             return self._submit(book, key, request)
@@ -85,12 +85,16 @@ class Sender:
                 book.doubts.pop(key, None)  # nothing was done
             else:
                 book.doubts[key] = before
-            if passes(error):
-                raise
+            if not is_refusal(error):
+                raise  # in passing, or trouble with the credentials of whoever asks
             return Refused(message_of(error))
         book.doubts.pop(key, None)
         job_id: str = answer["jobId"]
         return job_id
+
+    def may_appear(self, doubt: Doubt) -> bool:
+        """Whether a job that ListJobs does not show may have been submitted all the same."""
+        return self._clock() < doubt.since + self._settle
 
     def find(self, queue: str, name: str) -> str | None:
         """The id of the oldest job called *name* in *queue*, ended ones too."""

@@ -37,21 +37,28 @@ class Stopper:
         wanted = [job_id for job_id in ids if job_id not in book.ended and job_id not in book.stopped]
         for key, doubt in doubtful.items():
             found = self._find(doubt)
-            if found is not None:
-                book.doubts.pop(key, None)
+            if found:
+                self._take_in(book, key, found)
                 wanted.append(found)
         for job_id in self._together(wanted, kept):
             if job_id not in book.stopped and self.terminate(job_id, reason_for(workflow)):
                 book.stopped.add(job_id)
 
+    @staticmethod
+    def _take_in(book: Book, key: str, job_id: str) -> None:
+        book.doubts.pop(key, None)
+        book.strays.add(job_id)
+
     def _find(self, doubt: Doubt) -> str | None:
+        """The id of the job that may have been submitted, ``""`` if there is none, ``None`` if nobody can say yet."""
         try:
-            return self._sender.find(doubt.queue, doubt.name)
+            found = self._sender.find(doubt.queue, doubt.name)
         except Exception as error:  # told apart by code, so as not to import botocore
             if not passes(error):
                 raise
             logger.warning("job %s: %s; it may be under way", doubt.name, message_of(error))
             return None
+        return found or (None if self._sender.may_appear(doubt) else "")
 
     @staticmethod
     def _together(ids: Iterable[str], kept: Collection[str]) -> Iterable[str]:
@@ -71,15 +78,27 @@ class Stopper:
             return False
         return True
 
-    def prove(self, workflow: Workflow, book: Book, round: Round) -> list[str]:
-        """The jobs of a workflow that is to have ended which are still going, after they were told once more to end."""
+    def prove(self, workflow: Workflow, book: Book, doubtful: Mapping[str, Doubt], round: Round) -> list[str]:
+        """
+        What is left of a workflow that is to have ended, after it was told once more to end.
+
+        These are the ids of jobs that still go on, and the names of those that may have been submitted but cannot be
+        seen now.
+        """
+        unseen: list[str] = []
+        for key, doubt in doubtful.items():
+            found = self._find(doubt)
+            if found:
+                self._take_in(book, key, found)
+            elif found is None:
+                unseen.append(doubt.name)
         parents = dict.fromkeys(job_id.partition(":")[0] for job_id in book.ids if job_id not in book.ended)
         round.look(parents)
         left = [job_id for job_id in parents if not _is_ending(job_id, round)]
         for job_id in parents:
             if job_id in round.details:
                 book.see(job_id, round.details[job_id])
-        return [job_id for job_id in left if not self.terminate(job_id, reason_for(workflow))]
+        return [*unseen, *(job_id for job_id in left if not self.terminate(job_id, reason_for(workflow)))]
 
 
 def _is_ending(job_id: str, round: Round) -> bool:

@@ -47,7 +47,7 @@ def with_details(workflow: Workflow, job: Job, book: Book) -> Job:
         started_at=time_of(detail, "startedAt") if detail else job.started_at,
         stopped_at=time_of(detail, "stoppedAt") or job.stopped_at,
         state_resource=resource,
-        attempts=(*earlier, *(_attempt(each) for each in detail.get("attempts") or ())),
+        attempts=(*earlier, *_attempts(detail)),
     )
 
 
@@ -69,6 +69,13 @@ def _status(job: Job, detail: Mapping[str, Any]) -> tuple[JobStatus, str]:
     return _STATUS[detail["status"]], stuck(detail) or str(detail.get("statusReason") or job.status_reason)
 
 
+def _attempts(detail: Mapping[str, Any]) -> list[JobAttempt]:
+    """As Batch tells them; of an array's child only the last is known (Batch API, JobSummary)."""
+    if "attempts" in detail:
+        return [_attempt(each) for each in detail["attempts"]]
+    return [_attempt(detail)] if detail.get("startedAt") and detail.get("stoppedAt") else []
+
+
 def _attempt(attempt: Mapping[str, Any]) -> JobAttempt:
     container = attempt.get("container") or {}
     code = container.get("exitCode")
@@ -85,7 +92,7 @@ def _attempt(attempt: Mapping[str, Any]) -> JobAttempt:
 
 def _earlier(attempt: JobAttempt, detail: Mapping[str, Any]) -> JobAttempt:
     """An attempt that was a job of its own."""
-    tried = [_attempt(each) for each in detail.get("attempts") or ()]
+    tried = _attempts(detail)
     if not tried:
         return attempt
     return attrs.evolve(tried[-1], created_at=attempt.created_at, error=attempt.error, reason=attempt.reason)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -148,7 +148,7 @@ class Job:
     parent: Job | None = None
     index: int | None = None
     size: int | None = None
-    children: list[Job] = attrs.field(factory=list)
+    children: Sequence[Job] = ()
     summary: Counter[Status] | None = None
     summary_at: int | None = None
     visible: bool = True

@@ -26,6 +26,20 @@ class Doing:
     seconds: float
 
 
+@attrs.frozen
+class _Due:
+    """What is planned for *job*: nothing, if its tick has changed meanwhile."""
+
+    world: World
+    job: Job
+    tick: int
+    do: Callable[[World, Job], None]
+
+    def __call__(self) -> None:
+        if self.job.tick == self.tick:
+            self.do(self.world, self.job)
+
+
 class World:
     """One account in one region; *retention* and *listing_lag* are seconds (see FakeBatch)."""
 
@@ -87,13 +101,7 @@ class World:
 
     def later(self, job: Job, seconds: float, do: Callable[[World, Job], None]) -> None:
         """Plans ``do(self, job)``, unless the job has meanwhile gone another way."""
-        tick = job.tick
-
-        def due() -> None:
-            if job.tick == tick:
-                do(self, job)
-
-        self.timeline.after(seconds, due)
+        self.timeline.after(seconds, _Due(self, job, job.tick, do))
 
     def forget(self) -> None:
         """Drops the jobs that ended longer ago than the retention, an array's children with their parent."""
