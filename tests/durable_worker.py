@@ -1,11 +1,12 @@
 """
 The program that is killed: runs workflows out of one SQLite file until all have ended.
 
-    python durable_worker.py FILE LOG COUNT [synchronous]
+    python durable_worker.py FILE LOG COUNT [synchronous [GATE]]
 
 It takes over whatever processes before it have left undone, prints ``ready``, makes sure that the workflows 0 to
 COUNT - 1 are there (their idempotency keys are their numbers), and prints ``done`` when all have ended.  Every task
-writes a line of JSON to LOG before it does anything: its token, the time, and the process.
+writes a line of JSON to LOG before it does anything: its token, the time, and the process.  With a GATE it leaves a
+file there with its process's number as suffix, and begins when GATE itself is there.
 """
 
 from __future__ import annotations
@@ -131,7 +132,16 @@ def unfinished(store: SQLiteStore) -> list[Any]:
     ]
 
 
-def main(path: str, log: str, count: int, synchronous: str = "NORMAL") -> None:
+def wait_at(gate: Path) -> None:
+    """Until *gate* opens."""
+    gate.with_suffix(f".{os.getpid()}").touch()
+    while not gate.exists():
+        time.sleep(0.001)
+
+
+def main(path: str, log: str, count: int, synchronous: str = "NORMAL", gate: str = "") -> None:
+    if gate:
+        wait_at(Path(gate))
     with (
         SQLiteStore(Path(path), synchronous=Synchronous(synchronous)) as store,
         LocalWorkflowManager(store, tasks(file_log(log)), max_workers=8) as manager,

@@ -44,8 +44,8 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.
 KILLS, WORKFLOWS = 20, 30
 
 
-def worker(path: Path, log: Path, count: int) -> subprocess.Popen[str]:
-    command = [sys.executable, str(WORKER), str(path), str(log), str(count)]
+def worker(path: Path, log: Path, count: int, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, str(WORKER), str(path), str(log), str(count), *more]
     return subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
 
 
@@ -160,7 +160,10 @@ def test_processes_share_a_file_and_split_the_work(tmp_path: Path):
             store.save_workflow(
                 Workflow(id=f"w{number}", workflow_definition=what, idempotency_key=str(number), input=number, **times)
             )
-    processes = [worker(path, log, 0) for _ in range(3)]
+    gate = tmp_path / "gate"
+    processes = [worker(path, log, 0, "NORMAL", str(gate)) for _ in range(3)]
+    until(lambda: len(list(tmp_path.glob("gate.*"))) == len(processes))
+    gate.touch()
     assert [process.communicate(timeout=120)[0] for process in processes] == ["ready\ndone\n"] * 3
     figures = check(path, log, count)
     assert figures["lost"] == 0
