@@ -7,12 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 from workflow_manager import MemoryStore, StateMachine, TaskError, Workflow, WorkflowDefinition
+from workflow_manager.aws import Patience
 from workflow_manager.managers.batch import BatchWorkflowManager, MemoryResults
-from workflow_manager.managers.batch.client import Patience
 from workflow_manager.testing import FakeBatch
 from workflow_manager.workers.batch import batch_job
 
-PATIENCE = Patience(sleep=lambda seconds: None)
+PATIENCE = Patience(sleep=lambda seconds: None, pauses=5)
 LIVE = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING")
 _CLIENTS: dict[str, Any] = {}
 

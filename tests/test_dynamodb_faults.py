@@ -30,7 +30,7 @@ from faults import Crash, Fault, Faults
 from servers import Server, client, running
 from workflow_manager.exceptions import ConflictError, StoreError
 from workflow_manager.stores.dynamodb import DynamoDBStore
-from workflow_manager.stores.dynamodb_client import Patience
+from workflow_manager.stores.dynamodb_client import patience
 from workflow_manager.testing.contracts.samples import at_once, definition, event, items, workflow
 
 
@@ -271,7 +271,7 @@ def test_pauses_grow_and_are_random() -> None:
         bounds.append(high)
         return high / 2
 
-    assert len(list(Patience(slept.append, chance).waits())) == len(slept) == 9
+    assert len(list(patience(slept.append, chance).waits())) == len(slept) == 9
     assert bounds[:4] == [0.05, 0.1, 0.2, 0.4]
     assert max(bounds) == 5.0
     assert slept == [bound / 2 for bound in bounds]

@@ -22,6 +22,7 @@ FLOORS = {
     "models": 3,
     "engine": 4,
     "jobs": 4,
+    "aws": 5,
     "callables": 5,
     "codec": 5,
     "protocols": 5,

@@ -164,7 +164,7 @@ def loads(text: str) -> JSON:
     try:
         value: JSON = _DECODER.decode(text)
     except RecursionError:
-        raise ValueError("it is nested too deep") from None
+        raise ValueError(f"it is nested more than {MAX_NESTING} deep") from None
     return value
 
 

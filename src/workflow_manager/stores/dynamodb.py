@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from workflow_manager.exceptions import InvalidValueError
 from workflow_manager.models import WorkflowDefinition
-from workflow_manager.stores.dynamodb_client import Calls, DynamoDBClient, Patience
+from workflow_manager.stores.dynamodb_client import Calls, DynamoDBClient, patience
 from workflow_manager.stores.dynamodb_database import Database, Recent
 from workflow_manager.stores.dynamodb_definitions import DefinitionPart
 from workflow_manager.stores.dynamodb_heads import Head
@@ -54,7 +54,7 @@ class DynamoDBStore(DefinitionPart, ResourcePart, ListingPart, LeasePart, Snapsh
     ) -> None:
         if ttl_days is not None and not ttl_days > 0:
             raise InvalidValueError("DynamoDBStore", "/ttl_days", f"{ttl_days!r} is not a number of days above 0")
-        calls = Calls(client, Patience(sleep, random.uniform), f"DynamoDB tables {prefix}-*")
+        calls = Calls(client, patience(sleep, random.uniform), f"DynamoDB tables {prefix}-*")
         self._database = Database(calls, Tables(prefix), clock or _now, ttl_days)
         self._heads: Recent[Head] = Recent(2000)
         self._definitions: Recent[WorkflowDefinition] = Recent(200)

@@ -1,9 +1,8 @@
 """
-Calls to DynamoDB: what is used of a client, which errors pass, and how long to wait for them to pass.
+Calls to DynamoDB: what is used of a client, and how long to wait for trouble to pass.
 
-No botocore here: errors are told by their codes and, where no answer came, by the names of their classes.  Every call
-may be made more than once, by botocore or by this module: whoever writes must see to it that a second arrival of the
-same request changes nothing (a condition on what is there, or immutable content under a fresh key).
+Every call may be made more than once, by botocore or by this module: whoever writes must see to it that a second
+arrival of the same request changes nothing (a condition on what is there, or immutable content under a fresh key).
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import Protocol, TypeAlias, TypedDict, cast
 
 import attrs
 
+from workflow_manager.aws import Patience, code_of, passes
 from workflow_manager.exceptions import StoreError
 
 
@@ -62,57 +62,9 @@ class ConditionFailedError(Exception):
     """The condition of a write did not hold when it arrived: somebody else was first, or it had arrived before."""
 
 
-_THROTTLED = frozenset(
-    {
-        *("ProvisionedThroughputExceededException", "RequestLimitExceeded", "Throttling", "ThrottlingException"),
-        *("InternalServerError", "InternalFailure", "ServiceUnavailable", "TransactionConflictException"),
-        *("ReplicatedWriteConflictException", "RequestTimeout", "RequestTimeoutException"),
-    }
-)
-_NO_ANSWER = frozenset(
-    {"HTTPClientError", "ConnectionError", "ChecksumError", "IncompleteReadError", "ResponseParserError"}
-)
-"""Classes of ``botocore``: the request may or may not have arrived."""
-
-
-def code_of(error: Exception) -> str:
-    """The error code in DynamoDB's answer, ``""`` if *error* is no answer."""
-    return _text_at(error, "Error", "Code")
-
-
-def _text_at(error: Exception, *keys: str) -> str:
-    value: object = getattr(error, "response", None)
-    for key in keys:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return "" if value is None else str(value)
-
-
-def passes(error: Exception) -> bool:
-    """Whether the same call may go well in a while: too many requests, a fault of the service, or no answer."""
-    if code_of(error) in _THROTTLED or _text_at(error, "ResponseMetadata", "HTTPStatusCode").startswith("5"):
-        return True
-    return any(kind.__name__ in _NO_ANSWER and kind.__module__.startswith("botocore") for kind in type(error).__mro__)
-
-
-@attrs.frozen
-class Patience:
-    """
-    How often and how long to wait: the n-th pause is a random part of ``first * 2**n`` seconds, at most *longest*.
-
-    *sleep* waits for some seconds, *chance* gives a random number between its two arguments.
-    """
-
-    sleep: Callable[[float], None]
-    chance: Callable[[float, float], float]
-    pauses: int = 9
-    first: float = 0.05
-    longest: float = 5.0
-
-    def waits(self) -> Iterator[None]:
-        """Come back after each pause, until patience ends."""
-        for number in range(self.pauses):
-            self.sleep(self.chance(0.0, min(self.longest, self.first * 2**number)))
-            yield
+def patience(sleep: Callable[[float], object], chance: Callable[[float, float], float]) -> Patience:
+    """DynamoDB answers within milliseconds: early to try again, and long."""
+    return Patience(sleep, chance, pauses=9, first=0.05, longest=5.0)
 
 
 _BATCH_WRITES = 25  # BatchWriteItem's limits: 25 items, 16 MB

@@ -15,8 +15,9 @@ from typing import cast
 
 import attrs
 
+from workflow_manager.aws import code_of
 from workflow_manager.exceptions import StoreError
-from workflow_manager.stores.dynamodb_client import Calls, code_of
+from workflow_manager.stores.dynamodb_client import Calls
 
 FILTERED = ("namespace", "queue", "tags", "resolved", "retry_for")
 """Attributes of a head that listings filter by."""

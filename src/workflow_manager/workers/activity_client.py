@@ -1,8 +1,7 @@
 """
 What a worker says to Step Functions about one task, and what the answers mean.
 
-No botocore here: errors are told by their codes and, where no answer came, by the names of their classes.  Source: AWS
-API, SendTaskSuccess, SendTaskFailure, SendTaskHeartbeat.
+Source: AWS API, SendTaskSuccess, SendTaskFailure, SendTaskHeartbeat.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import Any, Protocol
 
 import attrs
 
+from workflow_manager.aws import code_of, passes
 from workflow_manager.callables import MAX_CAUSE, MAX_ERROR, cut
 
 logger = logging.getLogger("workflow_manager")
@@ -21,8 +21,6 @@ MAX_OUTPUT = 262_144
 """The longest output, in bytes of UTF-8."""
 
 _GONE = frozenset({"TaskDoesNotExist", "TaskTimedOut", "InvalidToken"})
-_THROTTLED = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "KmsThrottlingException"})
-_NO_ANSWER = frozenset({"HTTPClientError", "ConnectionError", "IncompleteReadError", "ResponseParserError"})
 _TRIES = 40  # some five minutes: an answer is the work of hours
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 15.0
 
@@ -44,25 +42,6 @@ class ActivityClient(Protocol):
     def send_task_failure(self) -> Callable[..., object]: ...
     @property
     def send_task_heartbeat(self) -> Callable[..., object]: ...
-
-
-def code_of(error: BaseException) -> str:
-    """The error code in the service's answer, ``""`` if *error* is no answer."""
-    response = getattr(error, "response", None)
-    answer = response.get("Error") if isinstance(response, Mapping) else None
-    code = answer.get("Code") if isinstance(answer, Mapping) else None
-    return code.rpartition("#")[2] if isinstance(code, str) else ""
-
-
-def passes(error: BaseException) -> bool:
-    """Whether the same call may go well in a while."""
-    response = getattr(error, "response", None)
-    metadata = response.get("ResponseMetadata") if isinstance(response, Mapping) else None
-    status = metadata.get("HTTPStatusCode") if isinstance(metadata, Mapping) else None
-    if code_of(error) in _THROTTLED or (isinstance(status, int) and status >= 500):
-        return True
-    kinds = type(error).__mro__
-    return any(kind.__name__ in _NO_ANSWER and kind.__module__.startswith("botocore") for kind in kinds)
 
 
 @attrs.frozen

@@ -6,8 +6,9 @@ import logging
 import threading
 from typing import Protocol
 
+from workflow_manager.aws import passes
 from workflow_manager.callables import error_and_cause
-from workflow_manager.workers.activity_client import Answers, passes
+from workflow_manager.workers.activity_client import Answers
 from workflow_manager.workers.activity_errors import ActivityError
 
 logger = logging.getLogger("workflow_manager")

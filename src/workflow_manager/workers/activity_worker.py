@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from workflow_manager.aws import code_of, passes
 from workflow_manager.exceptions import InvalidValueError
-from workflow_manager.workers.activity_client import ActivityClient, Answers, code_of, passes
+from workflow_manager.workers.activity_client import ActivityClient, Answers
 from workflow_manager.workers.activity_errors import ActivityError
 from workflow_manager.workers.activity_functions import FunctionActivity
 from workflow_manager.workers.activity_task import ActiveTask, Activity

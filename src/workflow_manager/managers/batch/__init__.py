@@ -1,6 +1,6 @@
 """Workflows whose tasks are jobs of AWS Batch."""
 
-from workflow_manager.managers.batch.client import Patience
+from workflow_manager.aws import Patience
 from workflow_manager.managers.batch.manager import BatchWorkflowManager, JobsStillRunningError
 from workflow_manager.managers.batch.plan import Plan, PlannedJob, Submission
 from workflow_manager.managers.batch.results import (

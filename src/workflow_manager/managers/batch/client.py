@@ -1,18 +1,15 @@
-"""
-Calls to AWS Batch: what is used of a client, which errors pass, and which leave a doubt.
-
-No botocore here: errors are told by their codes and, where no answer came, by the names of their classes.
-"""
+"""Calls to AWS Batch: what is used of a client, how often it is called, and what it refuses."""
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, TypeAlias
 
 import attrs
+
+from workflow_manager.aws import Patience, code_of, is_throttle, kinds_of, leaves_a_doubt, passes, status_of
 
 Response: TypeAlias = Mapping[str, Any]
 Operation: TypeAlias = Callable[..., Response]
@@ -40,17 +37,6 @@ class LogsClient(Protocol):
     def get_log_events(self) -> Operation: ...
 
 
-_THROTTLED = frozenset(
-    {
-        *("TooManyRequestsException", "ThrottlingException", "Throttling", "RequestLimitExceeded", "SlowDown"),
-        *("ProvisionedThroughputExceededException", "RequestThrottled", "RequestThrottledException"),
-    }
-)
-_NEVER_SENT = frozenset({"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"})
-_NO_ANSWER = frozenset({"HTTPClientError", "ConnectionError", "IncompleteReadError", "ResponseParserError"})
-"""Classes of ``botocore``: the request may or may not have arrived."""
-
-
 _FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 _CREDENTIALS = frozenset(
     {
@@ -64,53 +50,12 @@ _CREDENTIALS = frozenset(
 _NEVER_VALID = frozenset({"ParamValidationError"})
 
 
-def code_of(error: BaseException) -> str:
-    """The error code in the service's answer, ``""`` if *error* is no answer."""
-    response = getattr(error, "response", None)
-    answer = response.get("Error") if isinstance(response, Mapping) else None
-    code = answer.get("Code") if isinstance(answer, Mapping) else None
-    return code.rpartition("#")[2] if isinstance(code, str) else ""
-
-
-def message_of(error: BaseException) -> str:
-    """What the service says about *error*, or the error's own words."""
-    response = getattr(error, "response", None)
-    answer = response.get("Error") if isinstance(response, Mapping) else None
-    message = answer.get("Message") if isinstance(answer, Mapping) else None
-    return message if isinstance(message, str) and message else str(error)
-
-
-def is_throttle(error: BaseException) -> bool:
-    """Whether the service has refused because there were too many requests; nothing was done."""
-    return code_of(error) in _THROTTLED or _status(error) == 429
-
-
-def passes(error: BaseException) -> bool:
-    """Whether the same call may go well in a while: too many requests, a fault of the service, or no answer."""
-    return is_throttle(error) or _status(error) >= 500 or bool(_kinds(error) & (_NO_ANSWER | _NEVER_SENT))
-
-
 def is_refusal(error: BaseException) -> bool:
     """Whether the service will not have this request from this caller; trouble with credentials is no refusal."""
-    if _kinds(error) & _NEVER_VALID or code_of(error) in _FORBIDDEN:
+    if kinds_of(error) & _NEVER_VALID or code_of(error) in _FORBIDDEN:
         return True
-    return 400 <= _status(error) < 500 and _status(error) not in {401, 403, 429} and code_of(error) not in _CREDENTIALS
-
-
-def leaves_a_doubt(error: BaseException) -> bool:
-    """Whether the request may have been carried out although it has failed."""
-    return passes(error) and not is_throttle(error) and not _kinds(error) & _NEVER_SENT
-
-
-def _kinds(error: BaseException) -> frozenset[str]:
-    return frozenset(kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith("botocore"))
-
-
-def _status(error: BaseException) -> int:
-    response = getattr(error, "response", None)
-    answer = response.get("ResponseMetadata") if isinstance(response, Mapping) else None
-    status = answer.get("HTTPStatusCode") if isinstance(answer, Mapping) else None
-    return status if isinstance(status, int) else 0
+    status = status_of(error)
+    return 400 <= status < 500 and status not in {401, 403, 429} and code_of(error) not in _CREDENTIALS
 
 
 def submit_once(client: Any) -> None:
@@ -149,7 +94,7 @@ class Pacer:
         burst: float,
         *,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._per_second, self._burst, self._clock, self._sleep = per_second, burst, clock, sleep
         self._lock = threading.Lock()
@@ -174,23 +119,6 @@ class Pacer:
         now = self._clock()
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_second)
         self._at = now
-
-
-@attrs.frozen(kw_only=True)
-class Patience:
-    """How often and how long to wait: the n-th pause is a random part of ``first * 2**n`` seconds, up to *longest*."""
-
-    sleep: Callable[[float], None] = time.sleep
-    chance: Callable[[float, float], float] = random.uniform
-    pauses: int = 5
-    first: float = 0.2
-    longest: float = 5.0
-
-    def waits(self) -> Iterator[None]:
-        """Come back after each pause, until patience ends."""
-        for number in range(self.pauses):
-            self.sleep(self.chance(0.0, min(self.longest, self.first * 2**number)))
-            yield
 
 
 @attrs.frozen

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from workflow_manager.managers.batch.client import Calls, LogsClient, message_of
+from workflow_manager.aws import message_of
+from workflow_manager.managers.batch.client import Calls, LogsClient
 from workflow_manager.models import Job
 
 _MOST_LINES = 10_000

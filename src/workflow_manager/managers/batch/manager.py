@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 
 from workflow_manager.asl.machine import StateMachine
+from workflow_manager.aws import Patience, passes
 from workflow_manager.engine import Limits, PendingTask
 from workflow_manager.exceptions import (
     DefinitionError,
@@ -25,7 +26,7 @@ from workflow_manager.managers.admission import Need
 from workflow_manager.managers.base import EngineWorkflowManager, utc_now
 from workflow_manager.managers.batch import check
 from workflow_manager.managers.batch.books import Books
-from workflow_manager.managers.batch.client import BatchClient, Calls, LogsClient, Pacer, Patience, passes, submit_once
+from workflow_manager.managers.batch.client import BatchClient, Calls, LogsClient, Pacer, submit_once
 from workflow_manager.managers.batch.driver import BatchDriver
 from workflow_manager.managers.batch.logs import JobLogs
 from workflow_manager.managers.batch.names import origin_of
@@ -118,7 +119,7 @@ class BatchWorkflowManager(EngineWorkflowManager):
             raise InvalidValueError("manager", "/calls_per_second", f"{calls_per_second!r} is not above 0")
         submit_once(client)
         clock = clock or utc_now
-        patience = patience or Patience()
+        patience = patience or Patience(pauses=5, longest=5.0)
         self.submission = Submission(submission)
         self.results: JobResults = results if results is not None else MemoryResults()
         pacer = Pacer(calls_per_second, 2 * calls_per_second, clock=time.monotonic, sleep=patience.sleep)

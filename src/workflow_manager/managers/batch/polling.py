@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from workflow_manager.asl.values import JSON
-from workflow_manager.managers.batch.client import Calls, message_of, passes
+from workflow_manager.aws import message_of, passes
+from workflow_manager.managers.batch.client import Calls
 from workflow_manager.managers.batch.limits import MOST_DESCRIBED
 from workflow_manager.managers.batch.results import JobResults
 

@@ -18,12 +18,13 @@ import attrs
 
 from workflow_manager.asl.errors import ErrorName
 from workflow_manager.asl.values import dumps
+from workflow_manager.aws import message_of, passes
 from workflow_manager.engine.pending import PendingTask
 from workflow_manager.engine.reports import Report, TaskFailed, TaskSubmitted
 from workflow_manager.exceptions import ConflictError, NotFoundError, UnknownResourceError
 from workflow_manager.managers.batch.arrays import Arrays
 from workflow_manager.managers.batch.books import JOB_ID, JOB_NAME, JOBS, LONG_AGO, Book, Books, Doubt
-from workflow_manager.managers.batch.client import Calls, message_of, passes
+from workflow_manager.managers.batch.client import Calls
 from workflow_manager.managers.batch.graphs import GraphSubmission, keys_of
 from workflow_manager.managers.batch.limits import SHORTEST_TIMEOUT
 from workflow_manager.managers.batch.machines import BatchMachine, Machines

@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 
 import attrs
 
+from workflow_manager.aws import leaves_a_doubt, message_of, passes
 from workflow_manager.managers.batch.books import Book, Doubt
-from workflow_manager.managers.batch.client import Calls, is_refusal, leaves_a_doubt, message_of, passes
+from workflow_manager.managers.batch.client import Calls, is_refusal
 from workflow_manager.managers.batch.requests import Request
 
 logger = logging.getLogger("workflow_manager")

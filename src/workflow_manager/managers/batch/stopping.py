@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Mapping
 
+from workflow_manager.aws import message_of, passes
 from workflow_manager.managers.batch.books import Book, Doubt
-from workflow_manager.managers.batch.client import Calls, message_of, passes
+from workflow_manager.managers.batch.client import Calls
 from workflow_manager.managers.batch.limits import LONGEST_REASON
 from workflow_manager.managers.batch.polling import ENDED, Round
 from workflow_manager.managers.batch.sending import Sender

@@ -1,8 +1,7 @@
 """
-Calls to Step Functions: what is used of a client, which errors pass, and which leave a doubt.
+Calls to Step Functions: what is used of a client, and which calls leave a doubt.
 
-No botocore here: errors are told by their codes and, where no answer came, by the names of their classes.  An error
-that does not pass goes to the caller as botocore raised it.
+An error that does not pass goes to the caller as botocore raised it.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from typing import Any, Protocol, TypeAlias
 
 import attrs
 
+from workflow_manager.aws import Patience, code_of, is_throttle, leaves_a_doubt, metadata_of, passes
 from workflow_manager.managers.step_functions.pacing import Pacer
 
 Response: TypeAlias = Mapping[str, Any]
@@ -45,35 +45,6 @@ class StepFunctionsClient(Protocol):
     def list_executions(self) -> Operation: ...
 
 
-_THROTTLED = frozenset(
-    {
-        *("ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"),
-        *("KmsThrottlingException", "RequestThrottled", "SlowDown"),
-    }
-)
-_NEVER_SENT = frozenset({"EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"})
-_NO_ANSWER = frozenset({"HTTPClientError", "ConnectionError", "IncompleteReadError", "ResponseParserError"})
-"""Classes of ``botocore``: the request may or may not have arrived."""
-
-
-def code_of(error: BaseException) -> str:
-    """The error code in the service's answer, ``""`` if *error* is no answer."""
-    response = getattr(error, "response", None)
-    answer = response.get("Error") if isinstance(response, Mapping) else None
-    code = answer.get("Code") if isinstance(answer, Mapping) else None
-    return code.rpartition("#")[2] if isinstance(code, str) else ""
-
-
-def is_throttle(error: BaseException) -> bool:
-    """Whether the service has refused because there were too many requests; nothing was done."""
-    return code_of(error) in _THROTTLED
-
-
-def leaves_a_doubt(error: BaseException) -> bool:
-    """Whether the last attempt at the request may have been carried out although it has failed."""
-    return passes(error) and not is_throttle(error) and type(error).__name__ not in _NEVER_SENT
-
-
 def hides_attempts(error: BaseException, client: object) -> bool:
     """
     Whether botocore may have made other attempts before the one that *error* tells of.
@@ -81,53 +52,12 @@ def hides_attempts(error: BaseException, client: object) -> bool:
     It repeats by itself unless told not to, and shows only what became of the last attempt; of an answer it says how
     often it was repeated.
     """
-    metadata = _metadata(error)
+    metadata = metadata_of(error)
     if "RetryAttempts" in metadata:
         return int(metadata["RetryAttempts"]) > 0
     config = getattr(getattr(client, "meta", None), "config", None)
     retries = getattr(config, "retries", None) or {}
     return config is not None and retries.get("total_max_attempts") != 1
-
-
-def passes(error: BaseException) -> bool:
-    """Whether the same call may go well in a while: too many requests, a fault of the service, or no answer."""
-    if is_throttle(error) or _status(error) >= 500:
-        return True
-    kinds = [kind for kind in type(error).__mro__ if kind.__module__.startswith("botocore")]
-    return any(kind.__name__ in _NO_ANSWER or kind.__name__ in _NEVER_SENT for kind in kinds)
-
-
-def _status(error: BaseException) -> int:
-    status = _metadata(error).get("HTTPStatusCode")
-    return status if isinstance(status, int) else 0
-
-
-def _metadata(error: BaseException) -> Mapping[str, Any]:
-    """What botocore says of the exchange whose answer *error* is, nothing if it is no answer."""
-    response = getattr(error, "response", None)
-    found = response.get("ResponseMetadata") if isinstance(response, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
-
-
-@attrs.frozen
-class Patience:
-    """
-    How often and how long to wait: the n-th pause is a random part of ``first * 2**n`` seconds, at most *longest*.
-
-    *sleep* waits for some seconds, *chance* gives a random number between its two arguments.
-    """
-
-    sleep: Callable[[float], None]
-    chance: Callable[[float, float], float]
-    pauses: int = 7
-    first: float = 0.2
-    longest: float = 10.0
-
-    def waits(self) -> Iterator[None]:
-        """Come back after each pause, until patience ends."""
-        for number in range(self.pauses):
-            self.sleep(self.chance(0.0, min(self.longest, self.first * 2**number)))
-            yield
 
 
 def patiently(patience: Patience, call: Callable[[], object], also: Collection[str] = ()) -> None:

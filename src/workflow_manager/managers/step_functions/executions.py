@@ -16,9 +16,10 @@ from typing import Any
 import attrs
 
 from workflow_manager.asl.values import JSON, loads
+from workflow_manager.aws import code_of
 from workflow_manager.callables import MAX_CAUSE, cut
 from workflow_manager.exceptions import ConflictError
-from workflow_manager.managers.step_functions.client import Calls, Doubt, Response, code_of
+from workflow_manager.managers.step_functions.client import Calls, Doubt, Response
 from workflow_manager.managers.step_functions.names import Place
 from workflow_manager.managers.step_functions.sameness import is_same
 from workflow_manager.managers.step_functions.standing import STATUS

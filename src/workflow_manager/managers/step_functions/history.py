@@ -13,11 +13,12 @@ from collections.abc import Callable
 
 import attrs
 
+from workflow_manager.aws import code_of
 from workflow_manager.exceptions import ConflictError
 from workflow_manager.history import HistoryEvent, HistoryEventType
 from workflow_manager.jobs import JobFold
 from workflow_manager.managers.step_functions.blueprints import trimmed
-from workflow_manager.managers.step_functions.client import Calls, code_of
+from workflow_manager.managers.step_functions.client import Calls
 from workflow_manager.managers.step_functions.executions import NO_EXECUTION
 from workflow_manager.managers.step_functions.pages import Reader, events_after, remember
 from workflow_manager.models import Job, Workflow

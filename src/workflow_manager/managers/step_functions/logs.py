@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 import attrs
 
-from workflow_manager.managers.step_functions.client import Patience, code_of, patiently
+from workflow_manager.aws import Patience, code_of
+from workflow_manager.managers.step_functions.client import patiently
 from workflow_manager.managers.step_functions.names import Place, log_group
 
 _EXISTS = "ResourceAlreadyExistsException"

@@ -22,8 +22,9 @@ from typing import Any
 import attrs
 
 from workflow_manager.asl.machine import StateMachine
+from workflow_manager.aws import code_of
 from workflow_manager.exceptions import ConflictError, DefinitionError, InvalidValueError
-from workflow_manager.managers.step_functions.client import Calls, Response, code_of
+from workflow_manager.managers.step_functions.client import Calls, Response
 from workflow_manager.managers.step_functions.limits import definition_text
 from workflow_manager.managers.step_functions.logs import LogSetup
 from workflow_manager.managers.step_functions.names import MachineKey, Place

@@ -19,11 +19,12 @@ import attrs
 
 from workflow_manager.asl.machine import ABSENT, Absent
 from workflow_manager.asl.values import JSON, check_json
+from workflow_manager.aws import Patience
 from workflow_manager.exceptions import ConflictError, InvalidValueError, NotFoundError, WorkflowStatusError
 from workflow_manager.managers.later import give_up, is_held
 from workflow_manager.managers.step_functions import map_runs, retries
 from workflow_manager.managers.step_functions.blueprints import Blueprints, trimmed
-from workflow_manager.managers.step_functions.client import Calls, Patience, Response, StepFunctionsClient
+from workflow_manager.managers.step_functions.client import Calls, Response, StepFunctionsClient
 from workflow_manager.managers.step_functions.events import notices
 from workflow_manager.managers.step_functions.executions import Executions, is_going, is_redrivable
 from workflow_manager.managers.step_functions.history import Histories, top_level

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 
 import attrs
 
+from workflow_manager.aws import Patience, code_of
 from workflow_manager.exceptions import ConflictError, NotFoundError, WorkflowStatusError
 from workflow_manager.managers.step_functions.blueprints import Blueprints
-from workflow_manager.managers.step_functions.client import Patience, code_of
 from workflow_manager.managers.step_functions.executions import NO_MACHINE, Executions, StartFailedError
 from workflow_manager.managers.step_functions.limits import execution_input
 from workflow_manager.managers.step_functions.machines import Machines, Wanted
