@@ -53,7 +53,7 @@ URL: dict[str, Any] = {"endpoint_url": "https://example.test", "error": "cut"}
     ids=repr,
 )
 def test_what_an_error_means(error: Exception, throttle: bool, passing: bool, doubt: bool) -> None:
-    """A throttle was refused, what was never sent was not done; of what else passes nobody knows whether it was done."""
+    """A throttle was refused, what was never sent was not done; of what else passes nobody knows whether it was."""
     assert (is_throttle(error), passes(error), leaves_a_doubt(error)) == (throttle, passing, doubt)
 
 
