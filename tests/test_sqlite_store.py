@@ -312,6 +312,58 @@ def test_a_turn_touches_no_index_but_that_of_what_is_pending(path: Path, store: 
     assert store.get_workflow("w") == saved
 
 
+# What a store remembers of its file
+
+
+def test_whoever_saves_is_behind_what_others_have_touched(path: Path):
+    """A save puts its workflow behind those that another store, a lease or another save has touched meanwhile."""
+    with SQLiteStore(path) as mine, SQLiteStore(path) as other:
+        kept = {name: mine.save_workflow(workflow(name)) for name in ("a", "b", "c")}
+
+        def save(store: SQLiteStore, name: str) -> None:
+            kept[name] = store.save_workflow(kept[name], [event(kept[name].revision)])
+
+        for touch, last in (
+            (lambda: save(mine, "a"), "a"),
+            (lambda: save(mine, "a"), "a"),
+            (lambda: save(other, "b"), "b"),
+            (lambda: save(mine, "a"), "a"),
+            (lambda: mine.release(mine.acquire("c", "me", 60)), "c"),
+            (lambda: save(mine, "a"), "a"),
+            (lambda: other.release(other.acquire("b", "me", 60)), "b"),
+            (lambda: save(mine, "a"), "a"),
+            (lambda: save(mine, "c"), "c"),
+            (lambda: save(mine, "a"), "a"),
+        ):
+            touch()
+            assert mine.list_pending()[-1] == last
+            assert other.list_pending()[-1] == last
+        assert [one.id for one in mine.read_history("a")] == list(range(1, kept["a"].revision))
+
+
+def test_what_is_remembered_is_not_trusted_where_another_has_written(path: Path):
+    """A store that has saved a workflow again and again hears of what another store did to it."""
+    with SQLiteStore(path) as mine, SQLiteStore(path) as other:
+        kept = mine.save_workflow(workflow("w"))
+        for number in range(3):
+            kept = mine.save_workflow(kept, [event(number + 1)])
+        ahead = other.save_workflow(kept, [event(4)])
+        with pytest.raises(ConflictError):
+            mine.save_workflow(kept, [event(4)])
+        kept = mine.save_workflow(ahead, [event(5)])
+        assert [one.id for one in other.read_history("w")] == [1, 2, 3, 4, 5]
+        other.delete_workflow("w")
+        with pytest.raises(ConflictError):
+            mine.save_workflow(kept, [event(6)])
+        again = other.save_workflow(workflow("w"))
+        with pytest.raises(ConflictError):
+            mine.save_workflow(kept, [event(6)])
+        assert mine.save_workflow(again, [event(1)]).revision == 2
+        ended = mine.save_workflow(attrs.evolve(mine.get_workflow("w"), status=WorkflowStatus.FAILED))
+        assert mine.save_workflow(ended).revision == 4
+        assert mine.list_pending() == ()
+
+
 # Opening and closing
 
 

@@ -39,7 +39,7 @@ def _said(definition: WorkflowDefinition) -> _Said:
 
 
 @attrs.frozen
-class _Written:
+class Written:
     """A definition as text, its digest, and its number once it is known to be in the file."""
 
     record: str
@@ -58,16 +58,16 @@ class DefinitionTable:
         self._numbers: Recent[_Said, tuple[StateMachine, int]] = Recent()  # the machine lives, so its id() is its own
         self._definitions: Recent[int, WorkflowDefinition] = Recent()
 
-    def prepare(self, definition: WorkflowDefinition) -> int | _Written:
+    def prepare(self, definition: WorkflowDefinition) -> int | Written:
         """Outside any transaction: the number if it is known, else what :meth:`number` is to write."""
         known = self._numbers.get(_said(definition))
         if known is not None:
             return known[1]
         record = definition_to_record(definition)
-        return _Written(record, hashlib.sha256(record.encode()).hexdigest())
+        return Written(record, hashlib.sha256(record.encode()).hexdigest())
 
     @staticmethod
-    def number(connection: sqlite3.Connection, prepared: int | _Written) -> int:
+    def number(connection: sqlite3.Connection, prepared: int | Written) -> int:
         """The number of a definition; it is written if it is not there."""
         if isinstance(prepared, int):
             return prepared

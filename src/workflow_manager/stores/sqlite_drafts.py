@@ -42,10 +42,15 @@ def moment(microseconds: int) -> datetime:
 
 @attrs.frozen
 class Stored:
-    """What is remembered of a save: the workflow's number in the file, its revision, and what its summary told."""
+    """
+    What is remembered of a save.
+
+    The workflow's number in the file, its revision, the events of its history, and what its summary told.
+    """
 
     number: int
     revision: int
+    events: int
     told: Told
 
 

@@ -71,6 +71,9 @@ class SQLiteFile:
         self.path = str(Path(text).absolute())  # the working directory may change
         self._synchronous, self._timeout = synchronous, timeout
         self._process = os.getpid()
+        self._seen_version = -1  # SQLite's data_version of the writer when the schema was last looked at
+        self.strange_writes = 0
+        """How often it was seen, by whoever writes, that another connection has written meanwhile."""
         self._writing = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._writer: list[sqlite3.Connection] = []  # one or none
@@ -103,10 +106,11 @@ class SQLiteFile:
                 connection = self._writer[0]
                 try:
                     self._retried(lambda: connection.execute("BEGIN IMMEDIATE"))
-                    self._check_version(connection)
+                    self._look_for_strangers(connection)
                     yield connection
                     connection.execute("COMMIT")
                 except BaseException:
+                    self._seen_version = -1
                     if not _rolled_back(connection):
                         self._writer.clear()
                     raise
@@ -144,6 +148,14 @@ class SQLiteFile:
             raise StoreError(self.path, "this store has been closed")
         if os.getpid() != self._process:  # SQLite's connections do not survive a fork
             raise StoreError(self.path, "this store was opened by another process; open one after the fork")
+
+    def _look_for_strangers(self, connection: sqlite3.Connection) -> None:
+        """Nobody but another connection can have changed the schema, or anything else behind the writer's back."""
+        (version,) = connection.execute("PRAGMA data_version").fetchone()
+        if version != self._seen_version:
+            self._check_version(connection)
+            self._seen_version = version
+            self.strange_writes += 1
 
     def _check_version(self, connection: sqlite3.Connection) -> None:
         (version,) = connection.execute("PRAGMA user_version").fetchone()

@@ -54,6 +54,7 @@ class SQLiteLeases(SQLiteWorkflows):
                 raise NotFoundError("workflow", workflow_id)
             lease = _given(connection, number, _lease(workflow_id, owner, ttl_seconds, self._clock()), holders)
             connection.execute(TOUCH, (number,))
+            self._touched(number)
         return lease
 
     def save_and_acquire(

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from workflow_manager.asl.values import loads
-from workflow_manager.stores.sqlite_drafts import Draft, microseconds
+from workflow_manager.stores.sqlite_drafts import Draft, Stored, microseconds
 
 PLACES = 2**32
 """Places of one history: that of a turn is the workflow's number times this, plus the events before it."""
@@ -86,6 +86,23 @@ def update(connection: sqlite3.Connection, draft: Draft, definition: int, seen: 
     _append(connection, seen.number, seen.events, draft, had_body=bool(seen.listed[-1]))
     if is_final:
         connection.execute("DELETE FROM snapshots WHERE workflow = ?", (seen.number,))
+
+
+def continued(connection: sqlite3.Connection, draft: Draft, stored: Stored, *, is_last: bool) -> bool:
+    """
+    Write a save that brings new events and no more, over the one that is remembered as *stored*.
+
+    ``False``, and nothing is written, if something else is stored.  *is_last* says that it is pending, and behind all
+    others already.
+    """
+    touched = "" if is_last else f", touched = {_BEHIND}"
+    sql = f"UPDATE workflows SET revision = ?, events = ?, updated = ?{touched} WHERE number = ? AND revision = ?"
+    updated = microseconds(draft.workflow.last_updated)
+    values = (stored.revision + 1, stored.events + draft.events, updated, stored.number, stored.revision)
+    if connection.execute(sql, values).rowcount != 1:
+        return False
+    _append(connection, stored.number, stored.events, draft, had_body=False)
+    return True
 
 
 def delete(connection: sqlite3.Connection, seen: Seen) -> None:

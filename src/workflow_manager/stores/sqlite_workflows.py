@@ -8,6 +8,8 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import attrs
+
 from workflow_manager.asl.values import JSON, loads
 from workflow_manager.codec.events import event_from_record
 from workflow_manager.codec.records import workflow_from_record
@@ -15,14 +17,23 @@ from workflow_manager.exceptions import ConflictError, NotFoundError, WorkflowSt
 from workflow_manager.history import HistoryEvent
 from workflow_manager.models import Page, Workflow, WorkflowStatus, changed
 from workflow_manager.stores.paging import PageTokens, asked_of, check_limit
-from workflow_manager.stores.sqlite_definitions import DefinitionTable
+from workflow_manager.stores.sqlite_definitions import DefinitionTable, Written
 from workflow_manager.stores.sqlite_drafts import Draft, Stored, moment
 from workflow_manager.stores.sqlite_file import SQLiteFile
 from workflow_manager.stores.sqlite_recent import Recent
-from workflow_manager.stores.sqlite_rows import PLACES, Seen, delete, insert, update
+from workflow_manager.stores.sqlite_rows import PLACES, Seen, continued, delete, insert, update
 
 READ = "revision, definition, has_body, summary, updated, number"
 """The columns of ``workflows`` that :meth:`SQLiteWorkflows._read` takes."""
+
+
+@attrs.frozen
+class _Kept:
+    """What a save has come to: the numbers of the workflow and of its definition, and its events."""
+
+    number: int
+    events: int
+    definition: int
 
 
 class SQLiteWorkflows:
@@ -32,6 +43,7 @@ class SQLiteWorkflows:
     _tokens: PageTokens
     _definitions: DefinitionTable
     _stored: Recent[str, Stored]  # by id
+    _last: tuple[int, int] = (0, 0)  # the pending workflow that was touched last, while no other connection has written
 
     def save_workflow(self, workflow: Workflow, events: Sequence[HistoryEvent] = ()) -> Workflow:
         """See :meth:`workflow_manager.protocols.WorkflowStore.save_workflow`."""
@@ -49,22 +61,45 @@ class SQLiteWorkflows:
         draft = Draft.of(workflow, events, prepared if isinstance(prepared, int) else None, stored)
         saved = changed(workflow, revision=workflow.revision + 1)
         with self._file.write() as connection:
-            seen = Seen.of(connection, workflow.id)
-            _check(workflow, seen)
-            definition = self._definitions.number(connection, prepared)
-            if seen is None:
-                number = insert(connection, draft, definition)
-            else:
-                number = seen.number
-                if stored is None or stored.number != number:
-                    draft = draft.written_out()
-                update(connection, draft, definition, seen)
+            kept = None if besides is not None else self._continued(connection, draft, stored)
+            if kept is None:
+                kept = self._written(connection, draft, prepared, stored)
             if besides is not None:
-                besides(connection, number)
-        self._definitions.remember(workflow.workflow_definition, definition)
+                besides(connection, kept.number)
+            self._touched(kept.number, is_pending=not workflow.status.is_final)
+        if not isinstance(prepared, int):
+            self._definitions.remember(workflow.workflow_definition, kept.definition)
         if draft.told is not None:
-            self._stored.put(workflow.id, Stored(number, saved.revision, draft.told))
+            self._stored.put(workflow.id, Stored(kept.number, saved.revision, kept.events, draft.told))
         return saved
+
+    def _continued(self, connection: sqlite3.Connection, draft: Draft, stored: Stored | None) -> _Kept | None:
+        """Save what only goes on from the save that is remembered, if it does."""
+        if draft.summary is not None or stored is None or draft.workflow.status.is_final:
+            return None
+        is_last = self._last == (stored.number, self._file.strange_writes)
+        if not continued(connection, draft, stored, is_last=is_last):
+            return None
+        return _Kept(stored.number, stored.events + draft.events, 0)
+
+    def _written(
+        self, connection: sqlite3.Connection, draft: Draft, prepared: int | Written, stored: Stored | None
+    ) -> _Kept:
+        """Save, whatever is remembered."""
+        workflow = draft.workflow
+        seen = Seen.of(connection, workflow.id)
+        _check(workflow, seen)
+        definition = self._definitions.number(connection, prepared)
+        if seen is None:
+            return _Kept(insert(connection, draft, definition), draft.events, definition)
+        if stored is None or stored.number != seen.number:
+            draft = draft.written_out()
+        update(connection, draft, definition, seen)
+        return _Kept(seen.number, seen.events + draft.events, definition)
+
+    def _touched(self, number: int, *, is_pending: bool = True) -> None:
+        """Within a transaction that writes: the workflow of that *number* is behind all others, or pends no more."""
+        self._last = (number, self._file.strange_writes) if is_pending else (0, 0)
 
     def get_workflow(self, workflow_id: str) -> Workflow:
         """See :meth:`workflow_manager.protocols.WorkflowStore.get_workflow`."""
