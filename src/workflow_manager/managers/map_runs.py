@@ -26,9 +26,11 @@ def task_output(task: PendingTask, output: object) -> JSON:
         InvalidValueError: the rest of it is not JSON.
     """
     what = f"the output of {task.state}"
-    body = output.get("Body") if isinstance(output, Mapping) else None
-    content = body.read() if body is not None and hasattr(body, "read") else body
-    if not isinstance(output, Mapping) or not (isinstance(content, bytes) or content is not body):
+    if not isinstance(output, Mapping) or "Body" not in output:
+        return check_json(output, what)
+    body = output["Body"]
+    content = body.read() if hasattr(body, "read") else body
+    if not isinstance(content, bytes) and content is body:
         return check_json(output, what)
     if _suffix(task).startswith("r"):
         return {"Body": content}

@@ -18,6 +18,7 @@ from workflow_manager.models import Job, Workflow, WorkflowDefinition, changed
 
 _ATOMS = frozenset({str, int, bool, type(None)})
 _CONTAINERS = frozenset({dict, list})
+_PLAIN = frozenset({str, bool, type(None)})
 
 
 def copy_json(value: Any) -> Any:
@@ -44,7 +45,7 @@ def isolated_events(events: Iterable[HistoryEvent]) -> list[HistoryEvent]:
             for key, value in data.items():
                 if type(key) is not str:
                     raise InvalidValueError("history event", "", "a key is not a string")
-                copy[key] = value if type(value) is str else value_of(value)
+                copy[key] = value if type(value) in _PLAIN else value_of(value)
         except InvalidValueError:
             return cast("Mapping[str, JSON]", check_json(data, "history event"))  # says where
         return copy
