@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import attrs
 import pytest
+from typing_extensions import Unpack
 
-from workflow_manager.asl.machine import ABSENT, Absent
 from workflow_manager.asl.values import JSON
 from workflow_manager.engine.pending import PendingTask
 from workflow_manager.engine.reports import Report, TaskSubmitted
@@ -17,6 +17,7 @@ from workflow_manager.models import Workflow, WorkflowDefinition
 from workflow_manager.protocols import (
     DefinitionStore,
     Lease,
+    RetryChanges,
     StateResourceStore,
     Store,
     TaskRunner,
@@ -65,9 +66,7 @@ class Manager:
     ) -> Workflow:
         raise NotImplementedError
 
-    def retry_workflow(
-        self, workflow: Workflow, *, start_at: str | None = None, input: JSON | Absent = ABSENT
-    ) -> Workflow:
+    def retry_workflow(self, workflow: Workflow, **changes: Unpack[RetryChanges]) -> Workflow:
         return workflow
 
     def cancel_workflow(self, workflow: Workflow, *, reason: str) -> Workflow:

@@ -340,6 +340,20 @@ def test_a_resume_takes_another_input(loop):
     assert service.resume_workflow(failed.id, start_at="Each", input=None).input is None
 
 
+def test_a_resume_may_run_the_next_version(loop):
+    """A definition that was mended takes over where the old one failed; a state that it has not is refused."""
+    service, failed = loop
+    each = {"Each": {"Type": "Pass", "Result": "mended", "End": True}}
+    states = {name: state for name, state in LOOP.to_dict()["States"].items() if name != "Each"} | each
+    machine = StateMachine.from_dict({**LOOP.to_dict(), "States": states})
+    mended = service.update_workflow_definition(WorkflowDefinition(name="loop", state_machine=machine))
+    resumed = service.wait(service.resume_workflow(failed.id, definition=mended, namespace="prod").id, 20)
+    assert (resumed.output, resumed.start_at, resumed.namespace) == ("mended", "Each", "prod")
+    assert resumed.workflow_definition.version == 1
+    with pytest.raises(InvalidValueError, match="no state 'One'"):
+        service.resume_workflow(failed.id, start_at="One", definition=mended)
+
+
 def test_nobody_resumes_what_goes_on(service):
     """Neither an active workflow, nor one whose retry's retry is active; once that has ended it may be."""
     states = {"Rest": {"Type": "Wait", "SecondsPath": "$.s", "Next": "A"}, "A": task("boom")}

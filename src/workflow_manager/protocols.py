@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 import attrs
+from typing_extensions import TypedDict
 
 from workflow_manager.asl.machine import ABSENT, Absent
 from workflow_manager.asl.values import JSON
@@ -331,6 +332,15 @@ class TaskRunner(Protocol):
         ...
 
 
+class RetryChanges(TypedDict, total=False):
+    """What a retry may do otherwise: the keyword arguments of :meth:`WorkflowManager.retry_workflow`."""
+
+    start_at: str | None
+    input: JSON | Absent
+    definition: WorkflowDefinition | None
+    namespace: str | None
+
+
 @runtime_checkable
 class WorkflowManager(Protocol):
     """Runs workflows.  What it returns is as stored, at the newest revision."""
@@ -358,13 +368,21 @@ class WorkflowManager(Protocol):
         ...
 
     def retry_workflow(
-        self, workflow: Workflow, *, start_at: str | None = None, input: JSON | Absent = ABSENT
+        self,
+        workflow: Workflow,
+        *,
+        start_at: str | None = None,
+        input: JSON | Absent = ABSENT,
+        definition: WorkflowDefinition | None = None,
+        namespace: str | None = None,
     ) -> Workflow:
         """
         Start a new workflow that does *workflow*'s work from the state *start_at* on.
 
         Without *start_at* it is the top-level state that failed; without *input* it is what that state was last
-        given.  The new workflow's ``retry_for`` names the old one, whose ``retries`` names the new one.
+        given.  With a *definition* the new workflow runs that one, a mended version say, which must have the state
+        where it starts; with a *namespace* its Resources are found there.  Else these are those of the old one, as
+        queue and tags are.  The new workflow's ``retry_for`` names the old one, whose ``retries`` names the new one.
 
         Raises:
             WorkflowStatusError: *workflow* is not done.

@@ -216,9 +216,7 @@ class EngineWorkflowManager:
         """
         See :meth:`workflow_manager.protocols.WorkflowManager.retry_workflow`.
 
-        The new workflow begins without the variables that the old one had assigned.  With a *definition* it runs that
-        one, a mended version say, which must have the state where it starts; with a *namespace* its Resources are found
-        there.
+        The new workflow begins without the variables that the old one had assigned.
 
         Raises:
             WorkflowStatusError: also when a retry of it, or of one of its retries, is still going.
@@ -238,7 +236,7 @@ class EngineWorkflowManager:
         definition: WorkflowDefinition | None = None,
         namespace: str | None = None,
     ) -> Workflow:
-        """See :meth:`workflow_manager.managers.later.StartsLater.new_retry`; the rest is as for a retry."""
+        """See :meth:`workflow_manager.managers.later.StartsLater.new_retry`."""
         self._check_open()
         original = self.store.get_workflow(workflow.id)
         self._check_done(original)

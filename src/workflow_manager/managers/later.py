@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from typing import Protocol, runtime_checkable
 
 import attrs
+from typing_extensions import Unpack
 
-from workflow_manager.asl.machine import ABSENT, Absent
 from workflow_manager.asl.values import JSON
 from workflow_manager.exceptions import ConflictError
 from workflow_manager.models import Workflow, WorkflowDefinition, WorkflowStatus
-from workflow_manager.protocols import WorkflowStore
+from workflow_manager.protocols import RetryChanges, WorkflowStore
 
 HELD_TAG = "workflow-manager:held"
 HELD_BY = "held:"
@@ -106,7 +106,7 @@ class StartsLater(Protocol):
         """
         ...
 
-    def new_retry(self, workflow: Workflow, *, start_at: str | None = None, input: JSON | Absent = ABSENT) -> Workflow:
+    def new_retry(self, workflow: Workflow, **changes: Unpack[RetryChanges]) -> Workflow:
         """
         The workflow that ``retry_workflow`` would start, checked as there; nothing is stored, linked or started.
 

@@ -9,13 +9,14 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
-from workflow_manager.asl.machine import ABSENT, Absent
+from typing_extensions import Unpack
+
 from workflow_manager.asl.values import JSON
 from workflow_manager.exceptions import InvalidValueError, NotFoundError
 from workflow_manager.managers.later import HELD_BY, StartsLater
 from workflow_manager.managers.live import Listener
 from workflow_manager.models import Workflow, WorkflowDefinition
-from workflow_manager.protocols import WorkflowManager
+from workflow_manager.protocols import RetryChanges, WorkflowManager
 
 logger = logging.getLogger("workflow_manager")
 
@@ -121,10 +122,10 @@ class MultiWorkflowManager:
             definition, input, namespace=namespace, queue=queue, tags=tags, idempotency_key=idempotency_key
         )
 
-    def new_retry(self, workflow: Workflow, *, start_at: str | None = None, input: JSON | Absent = ABSENT) -> Workflow:
+    def new_retry(self, workflow: Workflow, **changes: Unpack[RetryChanges]) -> Workflow:
         """See :meth:`workflow_manager.managers.later.StartsLater.new_retry`."""
         starter = self._starter(workflow.workflow_definition.manager)
-        return starter.new_retry(workflow, start_at=start_at, input=input)
+        return starter.new_retry(workflow, **changes)
 
     def begin_workflow(self, workflow: Workflow) -> Workflow:
         """See :meth:`workflow_manager.managers.later.StartsLater.begin_workflow`."""
@@ -136,11 +137,9 @@ class MultiWorkflowManager:
             raise InvalidValueError("definition", "/manager", f"manager {name!r} cannot start a workflow later")
         return manager
 
-    def retry_workflow(
-        self, workflow: Workflow, *, start_at: str | None = None, input: JSON | Absent = ABSENT
-    ) -> Workflow:
+    def retry_workflow(self, workflow: Workflow, **changes: Unpack[RetryChanges]) -> Workflow:
         """See :meth:`workflow_manager.protocols.WorkflowManager.retry_workflow`; it runs where *workflow* ran."""
-        return self.manager_of(workflow).retry_workflow(workflow, start_at=start_at, input=input)
+        return self.manager_of(workflow).retry_workflow(workflow, **changes)
 
     def cancel_workflow(self, workflow: Workflow, *, reason: str) -> Workflow:
         """See :meth:`workflow_manager.protocols.WorkflowManager.cancel_workflow`."""

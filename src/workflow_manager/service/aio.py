@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
 
 import attrs
+from typing_extensions import Unpack
 
 from workflow_manager.asl.machine import ABSENT, Absent
 from workflow_manager.asl.values import JSON
@@ -19,6 +20,7 @@ from workflow_manager.history import HistoryEvent
 from workflow_manager.managers.later import is_held
 from workflow_manager.managers.wait import directed, teller
 from workflow_manager.models import Page, StateResource, Workflow, WorkflowDefinition, WorkflowQuery
+from workflow_manager.protocols import RetryChanges
 from workflow_manager.service.bulk import Progress
 from workflow_manager.service.core import WorkflowService
 from workflow_manager.service.pending import PendingUpdate
@@ -153,11 +155,9 @@ class AsyncWorkflowService:
         """See :meth:`workflow_manager.WorkflowService.cancel_workflow`."""
         return await self._do(self.service.cancel_workflow, workflow_id, reason=reason)
 
-    async def resume_workflow(
-        self, workflow_id: str, *, start_at: str | None = None, input: JSON | Absent = ABSENT
-    ) -> Workflow:
+    async def resume_workflow(self, workflow_id: str, **changes: Unpack[RetryChanges]) -> Workflow:
         """See :meth:`workflow_manager.WorkflowService.resume_workflow`."""
-        return await self._do(self.service.resume_workflow, workflow_id, start_at=start_at, input=input)
+        return await self._do(partial(self.service.resume_workflow, workflow_id, **changes))
 
     async def resolve_workflow(self, workflow_id: str) -> Workflow:
         """See :meth:`workflow_manager.WorkflowService.resolve_workflow`."""

@@ -247,14 +247,21 @@ class WorkflowService:
         return logged("cancelled", self._seen(workflow, self.manager.cancel_workflow(workflow, reason=reason)))
 
     def resume_workflow(
-        self, workflow_id: str, *, start_at: str | None = None, input: JSON | Absent = ABSENT
+        self,
+        workflow_id: str,
+        *,
+        start_at: str | None = None,
+        input: JSON | Absent = ABSENT,
+        definition: WorkflowDefinition | None = None,
+        namespace: str | None = None,
     ) -> Workflow:
         """
         Start a new workflow that does the work of an ended one from the state *start_at* on.
 
         Without *start_at* it is the top-level state that failed.  A state inside a Map or Parallel stands for the
         top-level state around it, which is done again as a whole.  Without *input* it is what that top-level state was
-        given at its latest visit.
+        given at its latest visit.  With a *definition*, a mended version say, the new workflow runs that one; with a
+        *namespace* its Resources are found there.
 
         Raises:
             NotFoundError: there is no such workflow.
@@ -263,8 +270,9 @@ class WorkflowService:
         """
         workflow = resume.refreshed(self.store, self.manager, workflow_id)
         if start_at is not None:
-            start_at = resume.top_level(workflow.workflow_definition.state_machine, start_at)
-        return logged("resumed", self._gate.retry(workflow, start_at=start_at, input=input))
+            start_at = resume.top_level((definition or workflow.workflow_definition).state_machine, start_at)
+        retry = self._gate.retry(workflow, start_at=start_at, input=input, definition=definition, namespace=namespace)
+        return logged("resumed", retry)
 
     def resolve_workflow(self, workflow_id: str) -> Workflow:
         """

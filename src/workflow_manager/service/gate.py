@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol, runtime_checkable
 
 import attrs
+from typing_extensions import Unpack
 
-from workflow_manager.asl.machine import ABSENT, Absent
 from workflow_manager.asl.values import JSON
 from workflow_manager.exceptions import ConflictError, InvalidValueError, ManagerClosedError, NotFoundError
 from workflow_manager.history import HistoryEvent, HistoryEventType
@@ -24,7 +24,7 @@ from workflow_manager.managers.later import StartsLater, held, is_held, let_go
 from workflow_manager.managers.live import Listener
 from workflow_manager.managers.resume import link
 from workflow_manager.models import Workflow, WorkflowDefinition, WorkflowStatus
-from workflow_manager.protocols import SharedStore, Store, WorkflowManager
+from workflow_manager.protocols import RetryChanges, SharedStore, Store, WorkflowManager
 from workflow_manager.service.ledger import Round, held_under
 from workflow_manager.service.limits import Key, StartLimits
 
@@ -134,11 +134,12 @@ class Gate:
                 raise
         return self._opened(workflow)
 
-    def retry(self, workflow: Workflow, *, start_at: str | None, input: JSON | Absent = ABSENT) -> Workflow:
+    def retry(self, workflow: Workflow, **changes: Unpack[RetryChanges]) -> Workflow:
         """As ``retry_workflow`` of managers, but if there is a limit, it starts when its turn comes."""
-        if not self._limits.limit(workflow.workflow_definition.name, workflow.queue):
-            return self._manager.retry_workflow(workflow, start_at=start_at, input=input)
-        retry = self._starter().new_retry(workflow, start_at=start_at, input=input)
+        definition = changes.get("definition") or workflow.workflow_definition
+        if not self._limits.limit(definition.name, workflow.queue):
+            return self._manager.retry_workflow(workflow, **changes)
+        retry = self._starter().new_retry(workflow, **changes)
         self._hold(retry)
         link(self._store, workflow.id, retry.id)
         return self._opened(retry)

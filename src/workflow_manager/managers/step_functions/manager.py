@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import attrs
+from typing_extensions import Unpack
 
 from workflow_manager.asl.machine import ABSENT, Absent
 from workflow_manager.asl.values import JSON, check_json
@@ -38,7 +39,7 @@ from workflow_manager.managers.step_functions.standing import EXECUTION_TAG, RED
 from workflow_manager.managers.step_functions.starting import Starter
 from workflow_manager.managers.step_functions.updating import Updater, is_cancelled
 from workflow_manager.models import Job, ManagerName, Workflow, WorkflowDefinition, WorkflowStatus
-from workflow_manager.protocols import Store
+from workflow_manager.protocols import RetryChanges, Store
 
 logger = log.getLogger("workflow_manager")
 
@@ -190,12 +191,18 @@ class StepFunctionsWorkflowManager:
     # Retrying
 
     def retry_workflow(
-        self, workflow: Workflow, *, start_at: str | None = None, input: JSON | Absent = ABSENT
+        self,
+        workflow: Workflow,
+        *,
+        start_at: str | None = None,
+        input: JSON | Absent = ABSENT,
+        definition: WorkflowDefinition | None = None,
+        namespace: str | None = None,
     ) -> Workflow:
         """
         See :meth:`workflow_manager.protocols.WorkflowManager.retry_workflow`.
 
-        If neither *start_at* nor *input* is given and AWS allows it, the execution itself is redriven: it goes on where
+        If nothing but *workflow* is given and AWS allows it, the execution itself is redriven: it goes on where
         it failed, inside a Map or Parallel too, and keeps what had succeeded.  The new workflow then has the tags
         ``workflow-manager:execution``, the ARN, and ``workflow-manager:redrive``, the redrive's number
         (:meth:`is_redrive`).  Else the new workflow runs on a state machine that begins at *start_at*.
@@ -206,9 +213,13 @@ class StepFunctionsWorkflowManager:
         """
         original = self._updater.summary(self.store.get_workflow(workflow.id))
         retries.check_done(self.store, original, self._updater.summary)
-        retry = self._redrive(original) if start_at is None and input is ABSENT else None
+        is_as_it_was = start_at is None and input is ABSENT and definition is None and namespace is None
+        retry = self._redrive(original) if is_as_it_was else None
         if retry is None:
-            retry = self._starter.start(self._retry_from(original, start_at, input), original.workflow_definition)
+            retry = self._retry_from(
+                original, start_at=start_at, input=input, definition=definition, namespace=namespace
+            )
+            retry = self._starter.start(retry, definition or original.workflow_definition)
         retries.link(self.store, original, retry.id)
         return retry
 
@@ -236,9 +247,17 @@ class StepFunctionsWorkflowManager:
             raise WorkflowStatusError("retry", original.id, WorkflowStatus.RUNNING.value)
         return described
 
-    def _retry_from(self, original: Workflow, start_at: str | None, input: JSON | Absent) -> Workflow:
-        machine = original.workflow_definition.state_machine
-        ran = trimmed(machine, original.start_at)
+    def _retry_from(
+        self,
+        original: Workflow,
+        *,
+        start_at: str | None = None,
+        input: JSON | Absent = ABSENT,
+        definition: WorkflowDefinition | None = None,
+        namespace: str | None = None,
+    ) -> Workflow:
+        ran = trimmed(original.workflow_definition.state_machine, original.start_at)
+        machine = (definition or original.workflow_definition).state_machine
         visits: tuple[Job, ...] = ()
         if start_at is None or isinstance(input, Absent):
             history = self._histories.update(original, self._updater.arn(original))
@@ -250,13 +269,18 @@ class StepFunctionsWorkflowManager:
             given = original.input if start == ran.start_at and not visits else retries.latest_input(start, visits)
         else:
             given = check_json(input, "input")
-        return self._new_retry(original, start_at="" if start == machine.start_at else start, input=given)
+        retry = self._new_retry(original, start_at="" if start == machine.start_at else start, input=given)
+        return attrs.evolve(
+            retry,
+            workflow_definition=self._own(definition or retry.workflow_definition),
+            namespace=retry.namespace if namespace is None else namespace,
+        )
 
-    def new_retry(self, workflow: Workflow, *, start_at: str | None = None, input: JSON | Absent = ABSENT) -> Workflow:
+    def new_retry(self, workflow: Workflow, **changes: Unpack[RetryChanges]) -> Workflow:
         """See :meth:`workflow_manager.managers.later.StartsLater.new_retry`; it begins at a state and is no redrive."""
         original = self._updater.summary(self.store.get_workflow(workflow.id))
         retries.check_done(self.store, original, self._updater.summary)
-        retry = self._retry_from(original, start_at, input)
+        retry = self._retry_from(original, **changes)
         self._starter.check(retry)
         return retry
 

@@ -337,6 +337,22 @@ class _Retrying(_Bench):
         assert [job.state for job in ended.jobs if job.state_type == "Task"] == ["Second"]
         assert (retry.start_at, retry.namespace, retry.queue, retry.tags["team"]) == ("Second", "prod", "default", "a")
 
+    def test_a_retry_may_run_what_has_been_mended(self, manager: WorkflowManager, store: Store) -> None:
+        """With a *definition* it runs that one, with a *namespace* there; the first stays as it was."""
+        failed = self.run(manager, self.bad(), {"n": 7})
+        mended = self.good()
+        retry = manager.retry_workflow(failed, definition=mended, namespace="prod")
+        ended = self.finish(manager, retry)
+
+        assert (ended.status, self.plain(ended.output)) == (WorkflowStatus.SUCCEEDED, {"n": 7})
+        assert [job.state for job in ended.jobs if job.state_type == "Task"] == ["Second"]
+        assert (retry.namespace, retry.retry_for, retry.start_at) == ("prod", failed.id, "Second")
+        ran, first = store.get_workflow(retry.id).workflow_definition, store.get_workflow(failed.id).workflow_definition
+        assert ran.state_machine.to_dict() == mended.state_machine.to_dict()
+        assert first.state_machine.to_dict() == failed.workflow_definition.state_machine.to_dict()
+        with pytest.raises(InvalidValueError):
+            manager.retry_workflow(failed, definition=self.define({"Only": self.task(self.echo)}))
+
     def test_a_retry_takes_the_latest_input(self, manager: WorkflowManager) -> None:
         """Without *input* the state gets what it was given when it was entered last."""
         first = self.run(manager, self.good(), {"n": 5})
