@@ -22,6 +22,7 @@ from workflow_manager.workers.activity_task import ActiveTask, Activity
 logger = logging.getLogger("workflow_manager")
 
 _ENDING = (signal.SIGTERM, signal.SIGINT)
+_LOOK_UP = 1.0  # seconds: a signal that comes just before a blocking wait is not seen in it
 _MAX_NAME = 80
 _FORBIDDEN = re.compile('[\\s<>{}\\[\\]?*"#%\\\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]')  # AWS API: CreateActivity, name
 _LEAST_READ_TIMEOUT = 65  # seconds; AWS API: GetActivityTask
@@ -95,7 +96,8 @@ class ActivityWorker:
         previous = self._listen()
         try:
             self.start()
-            self._stopping.wait()
+            while not self._stopping.wait(_LOOK_UP):
+                pass
             self.drain()
         finally:
             for number, handler in previous.items():
