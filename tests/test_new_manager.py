@@ -28,6 +28,10 @@ class TestFollowedPage(followed().TestFolderManager):  # type: ignore[misc]
     """The manager of the page keeps the law, with the very class that the page gives to the contract."""
 
 
+class TestFollowedRunner(sys.modules[NAME].TestFolderRunner):  # type: ignore[misc,name-defined]
+    """The runner of the page keeps the law of runners."""
+
+
 def test_the_page_names_all_that_a_manager_does():
     """Every method of the protocols of managers and of runners stands on the page, or the class that has it."""
     from workflow_manager.protocols import TaskRunner, WorkflowManager

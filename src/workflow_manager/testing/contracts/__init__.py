@@ -16,7 +16,8 @@ pytest shows the values in a failed assertion of a contract only if your ``conft
 its tests, which is skipped without it, hypothesis.
 
 A store that keeps snapshots is also a ``SnapshotContract``, and one that tells who has a lease a ``SharedContract``.
-Managers have a ``ManagerContract``, and those that can start later, as limits ask, a ``StartsLaterContract``.
+Managers have a ``ManagerContract``, and those that can start later, as limits ask, a ``StartsLaterContract``; the hands
+of an engine-driven manager have a ``RunnerContract``.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from workflow_manager.testing.contracts.leases import LeaseContract
 from workflow_manager.testing.contracts.listings import ListingContract
 from workflow_manager.testing.contracts.managers import ManagerContract
 from workflow_manager.testing.contracts.processes import ProcessContract
+from workflow_manager.testing.contracts.runners import RunnerContract
 from workflow_manager.testing.contracts.shared import SharedContract
 from workflow_manager.testing.contracts.snapshots import SnapshotContract
 from workflow_manager.testing.contracts.workflows import WorkflowContract
@@ -42,6 +44,7 @@ __all__ = [
     "ListingContract",
     "ManagerContract",
     "ProcessContract",
+    "RunnerContract",
     "SharedContract",
     "SnapshotContract",
     "StartsLaterContract",
