@@ -59,11 +59,16 @@ class Moto:
         made = self.client.create_state_machine(name=f"m{self.count}", definition=json.dumps(definition), roleArn=ROLE)
         return made["stateMachineArn"]
 
+    @staticmethod
+    def _is_over(seen: dict) -> bool:
+        """For a moment moto says that an execution has succeeded, and does not yet have its output."""
+        return seen["status"] != "RUNNING" and (seen["status"] != "SUCCEEDED" or "output" in seen)
+
     def run(self, machine: str, input: object, poll: float) -> object:
         """Run one execution; look every *poll* seconds whether it is done."""
         self.count += 1
         started = self.client.start_execution(stateMachineArn=machine, name=f"e{self.count}", input=json.dumps(input))
-        while (seen := self.client.describe_execution(executionArn=started["executionArn"]))["status"] == "RUNNING":
+        while not self._is_over(seen := self.client.describe_execution(executionArn=started["executionArn"])):
             time.sleep(poll)
         assert seen["status"] == "SUCCEEDED", seen
         return json.loads(seen["output"])
