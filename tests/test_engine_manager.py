@@ -29,6 +29,7 @@ from workflow_manager.exceptions import (
     WorkflowStatusError,
 )
 from workflow_manager.history import HistoryEvent, HistoryEventType
+from workflow_manager.managers import job_cache
 from workflow_manager.managers.admission import Need
 from workflow_manager.managers.base import EngineWorkflowManager
 from workflow_manager.managers.job_cache import JobCache
@@ -187,6 +188,7 @@ INSIDE = {"StartAt": "B", "States": {"B": task("C"), "C": task()}}
 )
 def test_the_last_job_of_a_long_history_is_found_near_its_end(store, world, monkeypatch, what, reads_all):
     """What stands before the snapshot is read only where the last job is inside of what had begun before that."""
+    monkeypatch.setattr(job_cache, "_FEW_SAVES", 0)
     manager = manager_of(store, world)
     workflow = manager.create_workflow(what, {})
     for state in ("A", "B"):

@@ -19,6 +19,7 @@ logger = logging.getLogger("workflow_manager")
 
 _REMEMBERED = 64
 _ENDED_REMEMBERED = 1000
+_FEW_SAVES = 50  # a history of fewer is sooner read than a snapshot looked for
 
 _SHOWN_ENTRIES = frozenset(f"{type}StateEntered" for type in SHOWN)
 
@@ -74,7 +75,8 @@ class JobCache:
             known = self._folds.take(workflow.id)
         if known is not None:
             return known
-        return _Fold(workflow, 0 if workflow.status.is_final else self._position(workflow.id))
+        is_short = workflow.status.is_final or workflow.revision < _FEW_SAVES
+        return _Fold(workflow, 0 if is_short else self._position(workflow.id))
 
     def _position(self, workflow_id: str) -> int:
         """How many events the snapshot of the workflow spares a look at its last job."""

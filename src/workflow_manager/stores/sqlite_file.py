@@ -20,7 +20,7 @@ from pathlib import Path
 from workflow_manager.exceptions import InvalidValueError, StoreError
 from workflow_manager.stores.sqlite_schema import VERSION, prepare
 
-_MOST_IDLE = 8  # connections kept for readers
+_MOST_READERS = 4  # at once: more only take the interpreter's lock from one another, at every call of SQLite
 _PAUSE_SECONDS = 0.01  # before another try where SQLite itself does not wait
 _WAL_BYTES_KEPT = 64 * 2**20  # what a large turn leaves of the write-ahead log
 
@@ -75,6 +75,7 @@ class SQLiteFile:
         self.strange_writes = 0
         """How often it was seen, by whoever writes, that another connection has written meanwhile."""
         self._writing = threading.Lock()
+        self._reading = threading.BoundedSemaphore(_MOST_READERS)
         self._idle: list[sqlite3.Connection] = []
         self._writer: list[sqlite3.Connection] = []  # one or none
         self._closed = threading.Event()
@@ -120,7 +121,7 @@ class SQLiteFile:
     @contextlib.contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """A transaction that reads: all its statements see the same commits."""
-        with self._translated():
+        with self._reading, self._translated():
             connection = self._take()
             try:
                 connection.execute("BEGIN")
@@ -138,7 +139,7 @@ class SQLiteFile:
             return self._connect()
 
     def _give_back(self, connection: sqlite3.Connection) -> None:
-        if self._closed.is_set() or len(self._idle) >= _MOST_IDLE:
+        if self._closed.is_set() or len(self._idle) >= _MOST_READERS:
             connection.close()
         else:
             self._idle.append(connection)
