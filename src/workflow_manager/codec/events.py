@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -78,7 +78,7 @@ def _name(name: object) -> str:
     return text_of(name)
 
 
-def events_to_records(events: Iterable[HistoryEvent], look: Callable[[JSON], None] | None = None) -> list[str]:
+def events_to_records(events: Sequence[HistoryEvent], look: Callable[[JSON], None] | None = None) -> list[str]:
     """
     :func:`event_to_record` of each event of one turn; a value that several of them share is written once.
 

@@ -124,8 +124,7 @@ class JobFold:
             visit.parent, visit.path, visit.branch = before.parent, before.path, before.branch
         if visit.type is not StateType.TASK:
             visit.status, visit.started_at = JobStatus.RUNNING, event.timestamp
-        if visit.parent is not None:
-            visit.parent.inside[visit.id] = visit
+        visit.open_in_parent()
         self._visits.append(visit)
         self._by_event[event.id] = self._entries[event.previous_event_id, name] = visit
 
@@ -330,7 +329,7 @@ class JobFold:
             container=visit.container,
             state_resource=self._resource(visit.state),
             status_reason=visit.reason,
-            attempts=tuple(visit.attempts),
+            attempts=visit.attempts,
             error=visit.error,
             cause=visit.cause,
             branch=visit.branch,

@@ -57,11 +57,11 @@ class Visit:
         self.cause: str | None = None
         self.reason = ""
         self.container = ""
-        self.attempts: list[JobAttempt] = []
+        self.attempts: tuple[JobAttempt, ...] = ()
         self.begun = False  # whether a Map or Parallel has started its children
         self.given_up = False  # whether its failure stands, so that it starts them no more
         self.failed_by: Visit | None = None  # the visit inside that is at fault
-        self.inside: dict[int, Visit] = {}  # visits in it that have not ended
+        self.inside: dict[int, Visit] | None = None  # visits in it that have not ended, once there was one
         self.parent: Visit | None = None
         self.path: tuple[str, ...] = ()
         self.branch = ""
@@ -74,21 +74,27 @@ class Visit:
 
     def begin_again(self) -> None:
         """What has been becomes an attempt, and the visit is open again if it had ended."""
-        self.attempts.append(
-            JobAttempt(
-                created_at=self.scheduled_at or self.created_at,
-                started_at=self.started_at,
-                stopped_at=self.failed_at or self.stopped_at,
-                reason=self.reason,
-                error=self.error,
-                task_arn=self.container,
-            )
+        attempt = JobAttempt(
+            created_at=self.scheduled_at or self.created_at,
+            started_at=self.started_at,
+            stopped_at=self.failed_at or self.stopped_at,
+            reason=self.reason,
+            error=self.error,
+            task_arn=self.container,
         )
+        self.attempts = (*self.attempts, attempt)
         self.started_at = self.failed_at = self.stopped_at = self.error = self.cause = None
         self.reason = self.container = ""
         self.given_up, self.failed_by = False, None
-        if self.parent is not None:
-            self.parent.inside[self.id] = self
+        self.open_in_parent()
+
+    def open_in_parent(self) -> None:
+        """The Map or Parallel around the visit, if there is one, has it open inside."""
+        parent = self.parent
+        if parent is not None:
+            if parent.inside is None:
+                parent.inside = {}
+            parent.inside[self.id] = self
 
     def abort(self, at: datetime, status: JobStatus, why: str) -> None:
         """The visit is ended from outside, unless it had come to an end."""
@@ -108,12 +114,12 @@ class Visit:
     def stop(self, at: datetime) -> None:
         """Nothing more can happen to the visit."""
         self.stopped_at = at
-        if self.parent is not None:
+        if self.parent is not None and self.parent.inside is not None:
             self.parent.inside.pop(self.id, None)
 
     def end_inside(self, at: datetime, status: JobStatus = JobStatus.ABORTED_DEPS_FAILED, why: str = "") -> None:
         """What is still open inside ends with the Map or Parallel around it."""
-        for visit in list(self.inside.values()):
+        for visit in list((self.inside or {}).values()):
             visit.abort(at, status, why)
 
 

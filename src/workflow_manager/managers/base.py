@@ -83,7 +83,7 @@ class EngineWorkflowManager:
         self._admission = Admission()
         self._closed = False
         self._driver = self._make_driver(store, runner)
-        self._jobs = JobCache(self._driver.history, store)
+        self._jobs = JobCache(self._driver.read, store)
 
     def _make_driver(self, store: Store, runner: TaskRunner) -> Driver:
         return Driver(store, runner, clock=self._clock, limits=self._limits, listeners=self.listeners)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Generic, TypeVar
 
@@ -23,7 +23,7 @@ _FEW_SAVES = 50  # a history of fewer is sooner read than a snapshot looked for
 
 _SHOWN_ENTRIES = frozenset(f"{type}StateEntered" for type in SHOWN)
 
-ReadHistory = Callable[[str, int], list[HistoryEvent]]
+ReadHistory = Callable[[str, int], Iterable[HistoryEvent]]
 """Gives the events of a workflow but the first so many."""
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from workflow_manager.asl.resources import TaskKind
@@ -29,7 +29,7 @@ from workflow_manager.protocols import Store, TaskRunner
 logger = logging.getLogger("workflow_manager")
 
 _MOST_CONFLICTS = 100  # so many in a row mean that something else is wrong
-_PAGE = 10_000
+_PAGE = 2_000  # events
 
 
 class Turns:
@@ -261,11 +261,17 @@ class Turns:
 
     def history(self, workflow_id: str, after: int = 0) -> list[HistoryEvent]:
         """All stored events of the workflow but the first *after*."""
-        events: list[HistoryEvent] = []
+        return list(self._pages(workflow_id, after))
+
+    def read(self, workflow_id: str, after: int = 0) -> Iterable[HistoryEvent]:
+        """As :meth:`history`, for whoever need not have all of it at once: read as it is asked for."""
+        return self._pages(workflow_id, after)
+
+    def _pages(self, workflow_id: str, after: int) -> Iterator[HistoryEvent]:
         token: str | None = None
         while True:
             page = self._store.read_history(workflow_id, after=after, limit=_PAGE, page_token=token)
-            events.extend(page.items)
+            yield from page.items
             token = page.next
             if token is None:
-                return events
+                return

@@ -263,7 +263,7 @@ class WorkflowPart:
 
 def _event_records(events: Iterable[HistoryEvent]) -> list[str]:
     try:
-        return events_to_records(isolated_events(events))
+        return events_to_records(list(isolated_events(events)))
     except RecursionError:
         raise _too_deep("history event") from None
 

@@ -8,7 +8,7 @@ nobody changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from workflow_manager.asl.values import JSON, check_json
@@ -17,6 +17,7 @@ from workflow_manager.history import HistoryEvent
 from workflow_manager.models import Job, Workflow, WorkflowDefinition, changed
 
 _ATOMS = frozenset({str, int, bool, type(None)})
+_SOON = 32  # other dicts and lists
 _CONTAINERS = frozenset({dict, list})
 _PLAIN = frozenset({str, bool, type(None)})
 
@@ -31,11 +32,11 @@ def copy_json(value: Any) -> Any:
     return value
 
 
-def isolated_events(events: Iterable[HistoryEvent]) -> list[HistoryEvent]:
+def isolated_events(events: Iterable[HistoryEvent]) -> Iterator[HistoryEvent]:
     """
-    A copy of each event to keep; ``InvalidValueError`` if its details are not JSON.
+    A copy of each event to keep, made when it is asked for; ``InvalidValueError`` if its details are not JSON.
 
-    An output is the next state's input, too: what the events of one turn share, their copies share.
+    An output is the next state's input, too: what events close together share, their copies share.
     """
     value_of = _once_each()
 
@@ -50,11 +51,11 @@ def isolated_events(events: Iterable[HistoryEvent]) -> list[HistoryEvent]:
             return cast("Mapping[str, JSON]", check_json(data, "history event"))  # says where
         return copy
 
-    return [_with_data(event, data_of) for event in events]
+    return (_with_data(event, data_of) for event in events)
 
 
 def _once_each() -> Callable[[JSON], JSON]:
-    """:func:`check_json`, but the same dict or list is copied only once."""
+    """:func:`check_json`, but the same dict or list, if it comes again soon, is not copied again."""
     copies: dict[int, JSON] = {}
 
     def value_of(value: JSON) -> JSON:
@@ -62,6 +63,8 @@ def _once_each() -> Callable[[JSON], JSON]:
             return check_json(value)
         known = copies.get(id(value))
         if known is None:
+            if len(copies) >= _SOON:
+                copies.clear()
             known = copies[id(value)] = check_json(value)
         return known
 

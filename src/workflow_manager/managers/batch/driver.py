@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -60,6 +60,10 @@ class BatchDriver(Driver):
         if after == 0:
             self._books.reread(workflow_id, events)
         return events
+
+    def read(self, workflow_id: str, after: int = 0) -> Iterable[HistoryEvent]:
+        """See :meth:`workflow_manager.managers.turns.Turns.read`; the book has what is read whole, too."""
+        return self.history(workflow_id, after)
 
     def refresh(self, stored: Workflow) -> None:
         """Hear what Batch and the clock have to say; what is known of a whole graph already leads on at once."""
