@@ -684,15 +684,17 @@ def test_update_many_is_paced(fake, store):
 
 
 def test_throttling_never_changes_a_status(fake, store, manager):
-    """Whoever cannot be looked at now is returned as he is; nine refusals out of ten only take time."""
-    workflows = [manager.create_workflow(SLOW, {"n": n}) for n in range(3)]
+    """Whoever cannot be looked at now is returned as he is; nine refusals out of ten only take time, of the fake's."""
+    states = {"Rest": {"Type": "Wait", "Seconds": 86_400, "End": True}}
+    day = attrs.evolve(SLOW, state_machine=StateMachine.from_dict({"StartAt": "Rest", "States": states}))
+    workflows = [manager.create_workflow(day, {"n": n}) for n in range(3)]
     fake.plan = lambda number, operation: Fault.THROTTLED
     assert manager.update_workflows(workflows) == tuple(workflows)
     fake.plan = lambda number, operation: Fault.THROTTLED if number % 10 else None
     found = manager.update_workflows(workflows, history=True)
     assert {each.status for each in found} <= {WorkflowStatus.RUNNING, WorkflowStatus.QUEUED}
     fake.plan = lambda number, operation: None
-    fake.advance(61)
+    fake.advance(86_401)
     assert {each.status for each in manager.update_workflows(workflows)} == {WorkflowStatus.SUCCEEDED}
 
 
