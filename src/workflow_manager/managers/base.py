@@ -29,23 +29,18 @@ from workflow_manager.exceptions import (
 )
 from workflow_manager.managers.admission import Admission, Need
 from workflow_manager.managers.driver import Driver
+from workflow_manager.managers.ids import id_of
 from workflow_manager.managers.job_cache import JobCache
 from workflow_manager.managers.later import give_up, is_held
 from workflow_manager.managers.live import Listener
-from workflow_manager.managers.resume import default_start, latest_input, link
+from workflow_manager.managers.resume import check_done, default_start, latest_input, link
 from workflow_manager.managers.standing import machine_of
 from workflow_manager.models import Workflow, WorkflowDefinition, WorkflowStatus, changed
 from workflow_manager.protocols import Store, TaskRunner
 
 logger = logging.getLogger("workflow_manager")
 
-_KEYS = uuid.UUID("6f1d2c2e-9a53-5c0e-8b8e-0f6a3b1f7d42")  # the namespace of ids that are made from idempotency keys
 _TOKEN = re.compile(r"[^.].*\.\d+\.\d+", re.ASCII | re.DOTALL)  # as the engine makes them
-
-
-def _id_of(name: str, idempotency_key: str | None) -> str:
-    """The id of a new workflow of the definition *name*; one key means one workflow."""
-    return str(uuid.uuid4() if idempotency_key is None else uuid.uuid5(_KEYS, f"{name}\n{idempotency_key}"))
 
 
 def utc_now() -> datetime:
@@ -115,7 +110,7 @@ class EngineWorkflowManager:
     ) -> Workflow:
         """See :meth:`workflow_manager.protocols.WorkflowManager.create_workflow`; nothing is stored when it raises."""
         self._check_open()
-        known = None if idempotency_key is None else self._known(_id_of(definition.name, idempotency_key))
+        known = None if idempotency_key is None else self._known(id_of(definition.name, idempotency_key))
         if known is not None:
             return known
         workflow = self.new_workflow(
@@ -145,7 +140,7 @@ class EngineWorkflowManager:
         definition = self._ours(definition)
         now = self._clock()
         workflow = Workflow(
-            id=_id_of(definition.name, idempotency_key),
+            id=id_of(definition.name, idempotency_key),
             workflow_definition=definition,
             created_at=now,
             last_updated=now,
@@ -224,7 +219,7 @@ class EngineWorkflowManager:
         retry = self._begin(
             self.new_retry(workflow, start_at=start_at, input=input, definition=definition, namespace=namespace)
         )
-        self._link(workflow, retry.id)
+        link(self.store, workflow.id, retry.id)
         return retry
 
     def new_retry(
@@ -239,7 +234,7 @@ class EngineWorkflowManager:
         """See :meth:`workflow_manager.managers.later.StartsLater.new_retry`."""
         self._check_open()
         original = self.store.get_workflow(workflow.id)
-        self._check_done(original)
+        check_done(self.store, original)
         definition = self._ours(definition or original.workflow_definition)
         machine = definition.state_machine
         history = self._driver.history(original.id) if start_at is None or input is ABSENT else []
@@ -262,22 +257,6 @@ class EngineWorkflowManager:
         )
         self._admit(machine_of(retry), retry.namespace)
         return self._ready(retry)
-
-    def _check_done(self, workflow: Workflow) -> None:
-        """Refuse while *workflow* or any of those that retry it, and so on, is still going."""
-        pending, seen = [workflow], {workflow.id}
-        while pending:
-            current = pending.pop()
-            if not current.status.is_final:
-                raise WorkflowStatusError("retry", current.id, current.status.value)
-            for retry_id in current.retries:
-                known = None if retry_id in seen else self._known(retry_id)
-                if known is not None:
-                    seen.add(retry_id)
-                    pending.append(known)
-
-    def _link(self, original: Workflow, retry_id: str) -> None:
-        link(self.store, original.id, retry_id)
 
     # Ending
 

@@ -46,8 +46,8 @@ class JobCache:
 
     def jobs(self, workflow: Workflow) -> tuple[tuple[Job, ...], Job | None]:
         """All jobs of *workflow*, and the one that was opened last."""
-        fold = self._taken(workflow)
-        if fold.begin:
+        fold = self._known(workflow.id)
+        if fold is None or fold.begin:
             fold = _Fold(workflow, 0)
         self._bring_up_to_date(workflow, fold)
         jobs, last = fold.fold.jobs(), fold.fold.last_job
@@ -61,7 +61,7 @@ class JobCache:
                 end = self._ends.get(workflow.id)
             if end is not None and end[0] == workflow.stopped_at:  # else it was deleted, and this is another of its id
                 return end[1]
-        fold = self._taken(workflow)
+        fold = self._known(workflow.id) or self._begun(workflow)
         self._bring_up_to_date(workflow, fold)
         if fold.begin and not fold.tells_all_of_the_last:
             fold = _Fold(workflow, 0)
@@ -70,11 +70,11 @@ class JobCache:
         self._keep(workflow, fold, last)
         return last
 
-    def _taken(self, workflow: Workflow) -> _Fold:
+    def _known(self, workflow_id: str) -> _Fold | None:
         with self._lock:  # whoever takes a fold out has it alone
-            known = self._folds.take(workflow.id)
-        if known is not None:
-            return known
+            return self._folds.take(workflow_id)
+
+    def _begun(self, workflow: Workflow) -> _Fold:
         is_short = workflow.status.is_final or workflow.revision < _FEW_SAVES
         return _Fold(workflow, 0 if is_short else self._position(workflow.id))
 

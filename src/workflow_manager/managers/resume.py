@@ -1,14 +1,14 @@
-"""Where a retry starts, and with what, told from the history of what it retries; how the two are linked."""
+"""Where a retry starts, and with what; which workflows must have ended first; how the two are linked."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 
 from workflow_manager.asl.machine import FailState
 from workflow_manager.asl.values import JSON
-from workflow_manager.exceptions import ConflictError, InvalidValueError
+from workflow_manager.exceptions import ConflictError, InvalidValueError, NotFoundError, WorkflowStatusError
 from workflow_manager.history import HistoryEvent
 from workflow_manager.jobs import jobs_from_history
 from workflow_manager.managers.standing import machine_of
@@ -51,6 +51,37 @@ def latest_input(state: str, history: Sequence[HistoryEvent]) -> JSON:
         if _name(event) == state:
             return None if event.details is None else event.details.get("input")
     raise InvalidValueError("retry", "/input", f"state {state!r} was never entered, so an input must be given")
+
+
+def check_done(
+    store: WorkflowStore, workflow: Workflow, look: Callable[[Workflow], Workflow] = lambda workflow: workflow
+) -> None:
+    """
+    Look whether *workflow* and all that retry it, and so on, have ended; *look* brings one up to date.
+
+    Raises:
+        WorkflowStatusError: one of them is still going.
+    """
+    pending, seen = [workflow], {workflow.id}
+    while pending:
+        current = look(pending.pop())
+        if not current.status.is_final:
+            raise WorkflowStatusError("retry", current.id, current.status.value)
+        for retry in known_retries(store, current):
+            if retry.id not in seen:
+                seen.add(retry.id)
+                pending.append(retry)
+
+
+def known_retries(store: WorkflowStore, workflow: Workflow) -> list[Workflow]:
+    """The workflows that retry *workflow*, but those that have been deleted."""
+    found = []
+    for retry_id in workflow.retries:
+        try:
+            found.append(store.get_workflow(retry_id))
+        except NotFoundError:
+            continue
+    return found
 
 
 def link(store: WorkflowStore, workflow_id: str, retry_id: str) -> None:

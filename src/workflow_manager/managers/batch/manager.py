@@ -41,6 +41,7 @@ from workflow_manager.managers.batch.views import with_details
 from workflow_manager.managers.driver import Driver
 from workflow_manager.managers.later import is_held
 from workflow_manager.managers.live import Listener
+from workflow_manager.managers.resume import link
 from workflow_manager.managers.standing import machine_of
 from workflow_manager.models import Job, ManagerName, Workflow, WorkflowDefinition
 from workflow_manager.protocols import Store
@@ -215,7 +216,7 @@ class BatchWorkflowManager(EngineWorkflowManager):
     def _link_first(self, retry: Workflow) -> None:
         """*retry* has been saved and nothing of it has begun: the workflow that it retries names it, or it is gone."""
         try:
-            self._link(self.store.get_workflow(retry.retry_for), retry.id)
+            link(self.store, retry.retry_for, retry.id)
         except Exception:
             self.store.delete_workflow(retry.id)
             raise

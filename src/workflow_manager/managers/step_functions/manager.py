@@ -22,7 +22,9 @@ from workflow_manager.asl.machine import ABSENT, Absent
 from workflow_manager.asl.values import JSON, check_json
 from workflow_manager.aws import Patience
 from workflow_manager.exceptions import ConflictError, InvalidValueError, NotFoundError, WorkflowStatusError
+from workflow_manager.managers.ids import id_of
 from workflow_manager.managers.later import give_up, is_held
+from workflow_manager.managers.resume import check_done, link
 from workflow_manager.managers.step_functions import map_runs, retries
 from workflow_manager.managers.step_functions.blueprints import Blueprints, trimmed
 from workflow_manager.managers.step_functions.client import Calls, Response, StepFunctionsClient
@@ -42,13 +44,6 @@ from workflow_manager.models import Job, ManagerName, Workflow, WorkflowDefiniti
 from workflow_manager.protocols import RetryChanges, Store
 
 logger = log.getLogger("workflow_manager")
-
-_KEYS = uuid.UUID("6f1d2c2e-9a53-5c0e-8b8e-0f6a3b1f7d42")  # the namespace of ids that are made from idempotency keys
-
-
-def _id_of(name: str, idempotency_key: str | None) -> str:
-    """The id of a new workflow of the definition *name*; one key means one workflow."""
-    return str(uuid.uuid4() if idempotency_key is None else uuid.uuid5(_KEYS, f"{name}\n{idempotency_key}"))
 
 
 class StepFunctionsWorkflowManager:
@@ -112,7 +107,7 @@ class StepFunctionsWorkflowManager:
         It is saved, then started: one call on a known state machine.  If that fails nothing is left in the store,
         unless nobody knows whether AWS has started it; the workflow is then there, queued, and an update finds out.
         """
-        known = None if idempotency_key is None else self._known(_id_of(definition.name, idempotency_key))
+        known = None if idempotency_key is None else self._known(id_of(definition.name, idempotency_key))
         if known is not None:
             return known
         workflow = self._new(definition, input, namespace, queue, tags, idempotency_key)
@@ -135,7 +130,7 @@ class StepFunctionsWorkflowManager:
     ) -> Workflow:
         now = self._clock()
         return Workflow(
-            id=_id_of(definition.name, idempotency_key),
+            id=id_of(definition.name, idempotency_key),
             workflow_definition=self._own(definition),
             created_at=now,
             last_updated=now,
@@ -212,7 +207,7 @@ class StepFunctionsWorkflowManager:
                 those that are not known to have ended.
         """
         original = self._updater.summary(self.store.get_workflow(workflow.id))
-        retries.check_done(self.store, original, self._updater.summary)
+        check_done(self.store, original, self._updater.summary)
         is_as_it_was = start_at is None and input is ABSENT and definition is None and namespace is None
         retry = self._redrive(original) if is_as_it_was else None
         if retry is None:
@@ -220,7 +215,7 @@ class StepFunctionsWorkflowManager:
                 original, start_at=start_at, input=input, definition=definition, namespace=namespace
             )
             retry = self._starter.start(retry, definition or original.workflow_definition)
-        retries.link(self.store, original, retry.id)
+        link(self.store, original.id, retry.id)
         return retry
 
     @staticmethod
@@ -279,7 +274,7 @@ class StepFunctionsWorkflowManager:
     def new_retry(self, workflow: Workflow, **changes: Unpack[RetryChanges]) -> Workflow:
         """See :meth:`workflow_manager.managers.later.StartsLater.new_retry`; it begins at a state and is no redrive."""
         original = self._updater.summary(self.store.get_workflow(workflow.id))
-        retries.check_done(self.store, original, self._updater.summary)
+        check_done(self.store, original, self._updater.summary)
         retry = self._retry_from(original, **changes)
         self._starter.check(retry)
         return retry

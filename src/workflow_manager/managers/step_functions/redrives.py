@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from workflow_manager.exceptions import NotFoundError
+from workflow_manager.managers.resume import known_retries
 from workflow_manager.managers.step_functions.events import Notice
 from workflow_manager.managers.step_functions.names import MachineKey, Place
-from workflow_manager.managers.step_functions.retries import known_retries
 from workflow_manager.managers.step_functions.standing import EXECUTION_TAG, OWN_TAGS, REDRIVE_TAG
 from workflow_manager.models import Workflow
 from workflow_manager.protocols import WorkflowStore

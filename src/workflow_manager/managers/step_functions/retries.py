@@ -1,16 +1,13 @@
-"""Where a retry starts, and with what; which workflows must have ended first; how two are linked."""
+"""Where a retry on Step Functions starts, and with what, told from the jobs of what it retries."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-import attrs
+from collections.abc import Sequence
 
 from workflow_manager.asl.machine import StateMachine, StateType
 from workflow_manager.asl.values import JSON
-from workflow_manager.exceptions import ConflictError, InvalidValueError, NotFoundError, WorkflowStatusError
+from workflow_manager.exceptions import InvalidValueError
 from workflow_manager.models import Job, JobStatus, Workflow, WorkflowStatus
-from workflow_manager.protocols import WorkflowStore
 
 _LOST = (JobStatus.FAILED, JobStatus.ABORTED_BY_USER, JobStatus.ABORTED_DEPS_FAILED)
 _TRIES = 100
@@ -41,50 +38,3 @@ def latest_input(state: str, visits: Sequence[Job]) -> JSON:
         if visit.state == state:
             return visit.input
     raise InvalidValueError("retry", "/input", f"state {state!r} was never entered, so an input must be given")
-
-
-def check_done(store: WorkflowStore, workflow: Workflow, look: Callable[[Workflow], Workflow]) -> None:
-    """
-    Look whether *workflow* and all that retry it, and so on, have ended; *look* brings one up to date.
-
-    Raises:
-        WorkflowStatusError: one of them is still going.
-    """
-    pending, seen = [workflow], {workflow.id}
-    while pending:
-        current = look(pending.pop())
-        if not current.status.is_final:
-            raise WorkflowStatusError("retry", current.id, current.status.value)
-        for retry in known_retries(store, current):
-            if retry.id not in seen:
-                seen.add(retry.id)
-                pending.append(retry)
-
-
-def known_retries(store: WorkflowStore, workflow: Workflow) -> list[Workflow]:
-    """The workflows that retry *workflow*, but those that have been deleted."""
-    found = []
-    for retry_id in workflow.retries:
-        try:
-            found.append(store.get_workflow(retry_id))
-        except NotFoundError:
-            continue
-    return found
-
-
-def link(store: WorkflowStore, original: Workflow, retry_id: str) -> None:
-    """
-    Write into *original* that *retry_id* retries it.
-
-    Raises:
-        ConflictError: it changes all the time.
-    """
-    for _ in range(_TRIES):
-        if retry_id in original.retries:
-            return
-        try:
-            store.save_workflow(attrs.evolve(original, retries=(*original.retries, retry_id)))
-            return
-        except ConflictError:
-            original = store.get_workflow(original.id)
-    raise ConflictError("workflow", original.id, original.revision)
