@@ -8,8 +8,9 @@ convention: nobody changes one that was handed over; unchanged parts are shared.
 from __future__ import annotations
 
 import json
+import marshal
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from workflow_manager.exceptions import InvalidValueError
@@ -22,9 +23,28 @@ MAX_NESTING = 300
 _MOST_DIGITS = 4300  # of an integer; Python reads and writes no longer ones
 _BEYOND = 10**_MOST_DIGITS
 _NESTED = (dict, list)
+_MOST_PER_MARSHALLED = 6
+"""The most bytes of JSON per byte of ``marshal``, version 2: false and a comma for 1; a control character's escape."""
 _ATOMS = frozenset({str, bool, type(None)})
 _LEAVES = _ATOMS | {int, float}
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _encoder() -> Callable[[object], str]:
+    """
+    ``JSONEncoder.encode``, made once: the standard library makes its C encoder anew for every value that it writes.
+
+    That one is no documented name, and other Pythons than CPython have none.
+    """
+    make = getattr(json.encoder, "c_make_encoder", None)
+    escape = getattr(json.encoder, "encode_basestring", None)
+    if make is None or escape is None:
+        return json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+    encode = make(None, _refuse, escape, None, ":", ",", False, False, False)
+    return lambda value: "".join(encode(value, 0))
+
+
+def _refuse(value: object) -> object:
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 def check_json(value: object, what: str = "value") -> JSON:
@@ -43,6 +63,17 @@ def check_json(value: object, what: str = "value") -> JSON:
         return copy
     except (_NotPlainError, RecursionError):
         return _checked_copy(value, what)
+
+
+def copy_json(value: JSON) -> JSON:
+    """A private copy of *value*, which :func:`check_json` or :func:`loads` has made."""
+    if type(value) in _LEAVES:
+        return value
+    try:
+        copy: JSON = marshal.loads(marshal.dumps(value, 2))  # type: ignore[arg-type]  # noqa: S302  our own bytes
+    except ValueError:  # it is JSON, but not of plain lists and dicts, or nested too deeply
+        return check_json(value)
+    return copy
 
 
 class _NotPlainError(Exception):
@@ -151,7 +182,7 @@ def pointer_token(key: str) -> str:
 
 def dumps(value: JSON) -> str:
     """*value* as compact JSON text, the way AWS writes it inside strings and counts it against its limits."""
-    return _ENCODER.encode(value)
+    return _encode(value)
 
 
 def loads(text: str) -> JSON:
@@ -180,13 +211,23 @@ def _finite(text: str) -> float:
     return value
 
 
+_encode = _encoder()
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 
 
 def json_size(value: JSON) -> int:
     """The length in bytes of *value* as compact JSON in UTF-8, which is what AWS's payload limits count."""
-    text = _ENCODER.encode(value)
+    text = _encode(value)
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def is_larger(value: JSON, most: int) -> bool:
+    """Whether :func:`json_size` of *value* is more than *most* bytes; mostly told without writing it."""
+    try:
+        about = len(marshal.dumps(value, 2))  # type: ignore[arg-type]  # what it cannot write is a ValueError
+    except ValueError:  # something that only JSON can be made of
+        return json_size(value) > most
+    return about * _MOST_PER_MARSHALLED > most and json_size(value) > most
 
 
 def type_name(value: JSON) -> str:

@@ -17,9 +17,10 @@ from workflow_manager.asl.values import JSON, check_json, dumps, loads
 from workflow_manager.exceptions import InvalidValueError
 from workflow_manager.history import HistoryEvent, HistoryEventType, UnlistedEventType
 
-_WHAT = "event record"
-_LEAVES = frozenset({str, int, bool, float, type(None)})
-_TYPES: Mapping[str, HistoryEventType | UnlistedEventType] = {
+WHAT = "event record"
+LEAVES = frozenset({str, int, bool, float, type(None)})
+"""The classes of values that hold no others."""
+EVENT_TYPES: Mapping[str, HistoryEventType | UnlistedEventType] = {
     type.value: type for type in (*HistoryEventType, *UnlistedEventType)
 }
 
@@ -33,8 +34,13 @@ def text_of(value: JSON) -> str:
     """
     try:
         text = dumps(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         text = dumps(check_json(value))  # tells the place, or turns foreign mappings into dicts
+    return writable(text, value)
+
+
+def writable(text: str, value: JSON) -> str:
+    """The *text* of *value*, or another that can be written as UTF-8."""
     if not text.isascii():
         try:
             text.encode()
@@ -49,18 +55,23 @@ def event_to_record(event: HistoryEvent, text: Callable[[JSON], str] = text_of) 
 
     *text* writes the values of its details.
     """
-    timestamp = event.timestamp
-    if timestamp.tzinfo is not UTC:
-        if timestamp.tzinfo is None:
-            raise InvalidValueError("history event", "/timestamp", f"{timestamp!r} has no time zone")
-        timestamp = timestamp.astimezone(UTC)
-    head = f'[{event.id},{event.previous_event_id},"{event.type}","{timestamp.isoformat()}",{_name(event.branch)}'
+    timestamp = text_of_timestamp(event.timestamp)
+    head = f'[{event.id},{event.previous_event_id},"{event.type}","{timestamp}",{_name(event.branch)}'
     if event.beside is not None:
         next = "null" if event.next is None else _name(event.next)
         return f"{head},{_members(event.details, text)},{next},{_members(event.beside, text)}]"
     if event.next is not None:
         return f"{head},{_members(event.details, text)},{_name(event.next)}]"
     return f"{head}]" if event.details is None else f"{head},{_members(event.details, text)}]"
+
+
+def text_of_timestamp(timestamp: datetime) -> str:
+    """*timestamp* as records have it; ``InvalidValueError`` if it has no zone."""
+    if timestamp.tzinfo is not UTC:
+        if timestamp.tzinfo is None:
+            raise InvalidValueError("history event", "/timestamp", f"{timestamp!r} has no time zone")
+        timestamp = timestamp.astimezone(UTC)
+    return timestamp.isoformat()
 
 
 def _members(details: Mapping[str, JSON] | None, text: Callable[[JSON], str]) -> str:
@@ -87,7 +98,7 @@ def events_to_records(events: Sequence[HistoryEvent], look: Callable[[JSON], Non
     written: dict[int, str] = {}
 
     def text(value: JSON) -> str:
-        if type(value) in _LEAVES:
+        if type(value) in LEAVES:
             return text_of(value)
         known = written.get(id(value))
         if known is None:
@@ -110,7 +121,7 @@ def event_from_record(text: str) -> HistoryEvent:
         fields = cast("list[Any]", loads(text))
         id, previous, type, timestamp, branch, details, next, beside, *_ = [*fields, None, None, None]
         return HistoryEvent(
-            id, previous, _TYPES[type], datetime.fromisoformat(timestamp), details, branch, next, beside
+            id, previous, EVENT_TYPES[type], datetime.fromisoformat(timestamp), details, branch, next, beside
         )
     except (ValueError, TypeError, KeyError) as error:
-        raise InvalidValueError(_WHAT, "", f"{text[:200]!r} cannot be read ({error})") from None
+        raise InvalidValueError(WHAT, "", f"{text[:200]!r} cannot be read ({error})") from None

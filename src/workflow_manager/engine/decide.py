@@ -15,7 +15,7 @@ from workflow_manager.asl.machine import StateType
 from workflow_manager.asl.payload import Flow
 from workflow_manager.asl.program import CompiledState
 from workflow_manager.asl.timestamps import format_timestamp
-from workflow_manager.asl.values import JSON, json_size
+from workflow_manager.asl.values import JSON, is_larger
 from workflow_manager.engine import decide_fork, decide_run
 from workflow_manager.engine.answer import answer_failure
 from workflow_manager.engine.decide_task import schedule, too_large
@@ -198,7 +198,7 @@ def check_size(w: Writer, value: JSON, branch: Branch) -> None:
     if value is branch.result and branch.current.type is StateType.TASK:
         return  # it was measured when it was reported
     limit = w.x.identity.limits.payload_bytes
-    if limit is not None and json_size(value) > limit:
+    if limit is not None and is_larger(value, limit):
         raise StatesError(ErrorName.DATA_LIMIT_EXCEEDED, too_large(branch.current.name))
 
 
@@ -206,12 +206,12 @@ def check_variables(w: Writer, assigned: Mapping[str, JSON], branch: Branch) -> 
     """Refuse variables beyond AWS's limits (AWS: "Passing data between states with variables", Limits)."""
     check_nesting(assigned)
     limits = w.x.identity.limits
-    if limits.payload_bytes is not None and json_size(assigned) > limits.payload_bytes:
+    if limits.payload_bytes is not None and is_larger(assigned, limits.payload_bytes):
         raise StatesError(ErrorName.DATA_LIMIT_EXCEEDED, _too_many_bytes(branch, "assigns", limits.payload_bytes))
     most = limits.variables_bytes
     if most is None or len(branch.variables) + len(assigned) <= _FEW_VARIABLES:
         return
-    if json_size({**branch.variables, **assigned}) > most:
+    if is_larger({**branch.variables, **assigned}, most):
         raise StatesError(ErrorName.DATA_LIMIT_EXCEEDED, _too_many_bytes(branch, "would leave behind", most))
 
 

@@ -66,7 +66,8 @@ Handler = Callable[[ExecutionState, Branch, HistoryEvent, Mapping[str, Any]], No
 def fold(x: ExecutionState, event: HistoryEvent) -> None:
     """Make of *x* what it is after *event*."""
     x.sequence += 1
-    x.last_id = max(x.last_id, event.id)
+    if event.id > x.last_id:  # noqa: PLR1730  this runs for every event
+        x.last_id = event.id
     details = event.details or NOTHING
     handler = _HANDLERS.get(event.type)
     if handler is None:

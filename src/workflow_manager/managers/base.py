@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import attrs
 
 from workflow_manager.asl.machine import ABSENT, Absent, StateMachine
-from workflow_manager.asl.values import JSON, check_json
+from workflow_manager.asl.values import JSON, check_json, copy_json
 from workflow_manager.engine import AWS_LIMITS, Limits
 from workflow_manager.engine.reports import Aborted, TaskFailed, TaskHeartbeat, TaskSucceeded
 from workflow_manager.exceptions import (
@@ -172,7 +172,7 @@ class EngineWorkflowManager:
         fields = {"workflow_id": workflow.id, "definition": name}
         logger.info("workflow %s: starting %s", workflow.id, name, extra=fields)
         committed = self._driver.begin(workflow)
-        return changed(committed, input=check_json(committed.input))  # the caller's own, to change as they like
+        return changed(committed, input=copy_json(committed.input))  # the caller's own, to change as they like
 
     def _ours(self, definition: WorkflowDefinition) -> WorkflowDefinition:
         """*definition* by this manager's name: whoever reads a workflow must find the manager that runs it."""

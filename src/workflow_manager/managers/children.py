@@ -9,7 +9,7 @@ the task that it is for its parent, and a task's token begins with its execution
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 import attrs
@@ -118,10 +118,12 @@ class Children:
         for name in {token for waiting in self._waiting.values() for token in waiting if token not in wanted}:
             self.drop(name)
 
-    def take_touched(self, at: datetime) -> tuple[Execution, ...]:
-        """The children that have changed since the last call; those that wait begin *at* that time if there is room."""
+    def take_touched(self, clock: Callable[[], datetime]) -> tuple[Execution, ...]:
+        """The children that have changed since the last call; of those that wait as many begin as there is room for."""
         if self._waiting:
-            self._fill(at)
+            self._fill(clock())
+        if not self._touched:
+            return ()
         touched, self._touched = tuple(self._touched.values()), {}
         return touched
 

@@ -26,7 +26,7 @@ def task_output(task: PendingTask, output: object) -> JSON:
         InvalidValueError: the rest of it is not JSON.
     """
     what = f"the output of {task.state}"
-    if not isinstance(output, Mapping) or "Body" not in output:
+    if not (type(output) is dict or isinstance(output, Mapping)) or "Body" not in output:
         return check_json(output, what)
     body = output["Body"]
     content = body.read() if hasattr(body, "read") else body

@@ -136,7 +136,7 @@ class Turns:
         if execution is None or workflow is None:
             return
         self._carry_out(live, workflow, execution)
-        while touched := live.children.take_touched(self._clock()):
+        while touched := live.children.take_touched(self._clock):
             for child in touched:
                 self.child_turned(live, workflow, child, child.take_events())
                 self._carry_out(live, workflow, child)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
-from workflow_manager.asl.values import JSON, check_json
+from workflow_manager.asl.values import JSON, check_json, copy_json
 from workflow_manager.exceptions import InvalidValueError
 from workflow_manager.history import HistoryEvent
 from workflow_manager.models import Job, Workflow, WorkflowDefinition, changed
@@ -20,16 +20,6 @@ _ATOMS = frozenset({str, int, bool, type(None)})
 _SOON = 32  # other dicts and lists
 _CONTAINERS = frozenset({dict, list})
 _PLAIN = frozenset({str, bool, type(None)})
-
-
-def copy_json(value: Any) -> Any:
-    """A deep copy of *value*, a JSON value that is known to be made of plain lists and dicts."""
-    kind = type(value)
-    if kind is dict:
-        return {key: item if type(item) in _ATOMS else copy_json(item) for key, item in value.items()}
-    if kind is list:
-        return [item if type(item) in _ATOMS else copy_json(item) for item in value]
-    return value
 
 
 def isolated_events(events: Iterable[HistoryEvent]) -> Iterator[HistoryEvent]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import attrs
 
-from workflow_manager.asl.values import JSON, check_json
+from workflow_manager.asl.values import JSON, check_json, copy_json
 from workflow_manager.codec.records import definition_digest
 from workflow_manager.exceptions import (
     ConflictError,
@@ -34,7 +34,6 @@ from workflow_manager.protocols import Lease, Snapshot
 from workflow_manager.stores.isolation import (
     copied_definition,
     copied_workflow,
-    copy_json,
     isolated_workflow,
 )
 from workflow_manager.stores.memory_events import KeptEvent, event_of, kept_events
