@@ -8,12 +8,10 @@ field). Nothing here reads a clock or makes an id.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from operator import attrgetter
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 import attrs
 
@@ -31,28 +29,20 @@ def changed(instance: T, **changes: Any) -> T:
     """
     As ``attrs.evolve``, but no converter and no validator runs: for *changes* that are known to be right.
 
-    Every commit makes a few of these objects anew; mutable values are shared with *instance*.
+    Every commit makes a few of these objects anew; mutable values are shared with *instance*, which is of a class
+    without slots: copying one ``__dict__`` takes a quarter of the time that setting twenty slots does.
 
     Raises:
         TypeError: there is no such field.
     """
-    kind: type[Any] = type(instance)
-    values, setters = _fields_of(kind)  # type: ignore[arg-type]  # a class is hashable, whatever mypy thinks of it
-    made = cast("T", object.__new__(kind))
-    for put, value in zip(setters.values(), values(instance), strict=True):
-        put(made, value)
-    for name, value in changes.items():
-        if name not in setters:
-            raise TypeError(f"{kind.__name__} has no field {name!r}")
-        setters[name](made, value)
+    made = object.__new__(type(instance))
+    values = made.__dict__
+    values |= instance.__dict__
+    values |= changes
+    if len(values) > len(instance.__dict__):
+        unknown = [name for name in changes if name not in instance.__dict__]
+        raise TypeError(f"{type(instance).__name__} has no field {unknown[0]!r}")
     return made
-
-
-@functools.cache
-def _fields_of(kind: type[Any]) -> tuple[Callable[[Any], tuple[Any, ...]], dict[str, Callable[[Any, Any], None]]]:
-    """How to read all fields of a frozen class with slots at once, and how to set each of a new instance."""
-    names = [field.name for field in attrs.fields(kind)]
-    return attrgetter(*names), {name: getattr(kind, name).__set__ for name in names}
 
 
 class WorkflowStatus(StrEnum):
@@ -142,7 +132,7 @@ def _copy_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
     return dict(tags)
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, slots=False)
 class WorkflowDefinition:
     """
     A state machine under a name and a version, and the manager that runs it.
@@ -189,7 +179,7 @@ class JobAttempt:
     log_stream: str = ""
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, slots=False)
 class Job:
     """
     One visit of a state: what it was given, what became of it, and how often it was tried.
@@ -233,7 +223,7 @@ class Job:
         return f"<Job {self.id} {place!r} {self.status.value}{tried}{failed}>"
 
 
-@attrs.frozen(kw_only=True, repr=False)
+@attrs.frozen(kw_only=True, repr=False, slots=False)
 class Workflow:
     """
     One run of a definition.

@@ -11,7 +11,7 @@ from workflow_manager.asl.resources import TaskResource
 from workflow_manager.asl.values import JSON
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class PendingTask:
     """
     One task that somebody should be doing.
