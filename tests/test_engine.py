@@ -338,6 +338,18 @@ def test_a_start_is_told_once() -> None:
     assert [event.type for event in events] == ["LambdaFunctionStarted", "LambdaFunctionFailed", "ExecutionFailed"]
 
 
+@pytest.mark.parametrize("answer", [TaskSucceeded, TaskFailed])
+def test_an_answer_may_tell_when_its_task_began(answer: Any) -> None:
+    """A start that comes with the answer is an event of its own time; one that was told before stays as it was."""
+    execution = begin(flow(A=task(LAMBDA)), 1)
+    events = execution.receive(answer(token_of(execution), later(3), started_at=later(2)))
+    assert [event.timestamp for event in events] == [later(2)] + [later(3)] * (len(events) - 1)
+    told = begin(flow(A=task(LAMBDA)), 1)
+    separately = told.receive(TaskStarted(token_of(told), later(2)))
+    separately += told.receive(answer(token_of(told), later(3), started_at=later(1)))
+    assert separately == events
+
+
 def test_a_first_answer_is_told_once() -> None:
     """TaskSubmitted is an event of service tasks, implies the start and is kept beside the pending task."""
     execution = begin(flow(A=task(QUEUE)), 1)

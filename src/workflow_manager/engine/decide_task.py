@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import attrs
@@ -13,7 +14,7 @@ from workflow_manager.asl.numbers import GetNumber
 from workflow_manager.asl.program import CompiledState
 from workflow_manager.asl.resources import TaskKind
 from workflow_manager.asl.scope import Scope
-from workflow_manager.asl.values import json_size
+from workflow_manager.asl.values import is_larger
 from workflow_manager.engine.nesting import check_nesting
 from workflow_manager.engine.pending import PendingTask
 from workflow_manager.engine.reports import TaskFailed, TaskStarted, TaskSubmitted, TaskSucceeded
@@ -109,14 +110,16 @@ def started(w: Writer, branch: Branch, task: PendingTask, report: TaskStarted) -
         _write_started(w, branch, task, report.worker_name)
 
 
-def _write_started(w: Writer, branch: Branch, task: PendingTask, worker_name: str | None = None) -> None:
+def _write_started(
+    w: Writer, branch: Branch, task: PendingTask, worker_name: str | None = None, at: datetime | None = None
+) -> None:
     kind = task.resource.kind
     details: Mapping[str, Any] | None = None
     if kind is TaskKind.SERVICE:
         details = {"resource": task.resource.resource, "resourceType": task.resource.resource_type}
     elif kind is TaskKind.ACTIVITY:
         details = {} if worker_name is None else {"workerName": worker_name}
-    w.write(LIVES[kind].started, branch, details)
+    w.write(LIVES[kind].started, branch, details, at=at)
 
 
 def submitted(w: Writer, branch: Branch, task: PendingTask, report: TaskSubmitted) -> None:
@@ -132,21 +135,22 @@ def submitted(w: Writer, branch: Branch, task: PendingTask, report: TaskSubmitte
 def succeeded(w: Writer, branch: Branch, task: PendingTask, report: TaskSucceeded) -> None:
     """The result; one beyond AWS's limit is a failure."""
     limit = w.x.identity.limits.payload_bytes
-    if limit is not None and json_size(report.output) > limit:
+    if limit is not None and is_larger(report.output, limit):
         resource = task.resource
         name = resource.resource_type if resource.kind is TaskKind.SERVICE else resource.text
         cause = too_large(name)
-        failed(w, branch, task, TaskFailed(report.token, report.at, ErrorName.DATA_LIMIT_EXCEEDED.value, cause))
+        error = ErrorName.DATA_LIMIT_EXCEEDED.value
+        failed(w, branch, task, TaskFailed(report.token, report.at, error, cause, report.started_at))
         return
     if not task.started:
-        _write_started(w, branch, task)
+        _write_started(w, branch, task, at=report.started_at)
     w.write(LIVES[task.resource.kind].succeeded, branch, {"output": report.output, **_service(task)})
 
 
 def failed(w: Writer, branch: Branch, task: PendingTask, report: TaskFailed) -> None:
     """The failure, named as it was reported."""
     if not task.started:
-        _write_started(w, branch, task)
+        _write_started(w, branch, task, at=report.started_at)
     w.write(LIVES[task.resource.kind].failed, branch, {**failure_details(report.error, report.cause), **_service(task)})
 
 

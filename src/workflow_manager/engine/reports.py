@@ -30,21 +30,27 @@ class TaskStarted:
 
 @attrs.frozen
 class TaskSucceeded:
-    """The task is done; *output* is its result."""
+    """The task is done; *output* is its result, *started_at* when it began, which need not have been told before."""
 
     token: str
     at: datetime
     output: JSON = None
+    started_at: datetime | None = None
 
 
 @attrs.frozen
 class TaskFailed:
-    """The task has failed with an error name and a cause, either of which may be absent."""
+    """
+    The task has failed with an error name and a cause, either of which may be absent.
+
+    *started_at* is when it began, which need not have been told before.
+    """
 
     token: str
     at: datetime
     error: str | None = None
     cause: str | None = None
+    started_at: datetime | None = None
 
 
 @attrs.frozen

@@ -53,9 +53,12 @@ class Writer:
         next: str | None = None,
         beside: Mapping[str, JSON] | None = None,
         path: str | None = None,
+        at: datetime | None = None,
     ) -> HistoryEvent:
         """
         Write an event that hangs on *previous*, or on the branch's last one; *path* is that of a branch to come.
+
+        *at* is when it happened, if not now.
 
         Raises:
             HistoryFullError: the history has room only for the end of the execution, which this is not.
@@ -66,7 +69,7 @@ class Writer:
             self.x.last_id + 1,
             branch.previous if previous is None else previous,
             type,
-            self.at,
+            self.at if at is None else at,
             details,
             branch.path if path is None else path,
             next,

@@ -17,7 +17,7 @@ from functools import partial
 import attrs
 
 from workflow_manager.asl.resources import IntegrationPattern
-from workflow_manager.asl.values import JSON, check_json
+from workflow_manager.asl.values import JSON, check_json, copy_json
 from workflow_manager.callables import error_and_cause
 from workflow_manager.engine.pending import PendingTask
 from workflow_manager.engine.reports import Report, TaskFailed, TaskHeartbeat, TaskStarted, TaskSubmitted, TaskSucceeded
@@ -257,7 +257,7 @@ class LocalRunner:
         return output
 
     def _do_here(self, run: Run, hands: Function | AwsTask, task: PendingTask) -> object:
-        return hands.call(task) if isinstance(hands, AwsTask) else hands(check_json(task.input), run.context)
+        return hands.call(task) if isinstance(hands, AwsTask) else hands(copy_json(task.input), run.context)
 
     # Following a job at AWS
 
@@ -296,7 +296,7 @@ class LocalRunner:
             report = self._succeeded(run, output) if problem is None else self._failed(run, problem)
             self._finish(run, report, here=False)
 
-        self._set_cancel(run, self._loop.run(lambda: function.coroutine(check_json(run.task.input), run.context), done))
+        self._set_cancel(run, self._loop.run(lambda: function.coroutine(copy_json(run.task.input), run.context), done))
 
     def _set_cancel(self, run: Run, cancel: Callable[[], None]) -> None:
         with self._lock:
@@ -309,12 +309,13 @@ class LocalRunner:
         try:
             value = map_runs.task_output(run.task, output)
         except InvalidValueError as exc:
-            return TaskFailed(run.task.token, self._clock(), LocalError.OUTPUT_NOT_JSON.value, str(exc))
-        return TaskSucceeded(run.task.token, self._clock(), value)
+            reason = LocalError.OUTPUT_NOT_JSON.value
+            return TaskFailed(run.task.token, self._clock(), reason, str(exc), run.started_at)
+        return TaskSucceeded(run.task.token, self._clock(), value, run.started_at)
 
     def _failed(self, run: Run, problem: BaseException) -> TaskFailed:
         error, cause = error_and_cause(problem)
-        return TaskFailed(run.task.token, self._clock(), error, cause)
+        return TaskFailed(run.task.token, self._clock(), error, cause, run.started_at)
 
     def _beat(self, run: Run) -> None:
         period = run.task.heartbeat_seconds
@@ -378,6 +379,8 @@ def _call(work: Callable[[], bool]) -> bool:
 
 def _news(run: Run, report: TaskSucceeded | TaskFailed, announced: bool) -> Sequence[Report]:
     token, pattern = run.task.token, run.task.resource.pattern
+    if pattern is IntegrationPattern.REQUEST_RESPONSE:
+        return (report,)  # which says as well when it began
     news: list[Report] = [] if announced else [TaskStarted(token, run.started_at)]
     if isinstance(report, TaskSucceeded) and pattern is IntegrationPattern.WAIT_FOR_TASK_TOKEN:
         news.append(TaskSubmitted(token, report.at, report.output))  # the result itself is somebody else's to send
