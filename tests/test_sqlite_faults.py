@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -96,30 +97,37 @@ def test_killed_in_the_middle_of_saves(path: Path, mode: Synchronous):
 # Full
 
 
-def test_a_full_file(path: Path):
+@pytest.mark.parametrize(
+    "changes", [{"status": WorkflowStatus.FAILED, "output": "x" * 100_000}, {}], ids=["more", "events alone"]
+)
+def test_a_full_file(path: Path, changes: dict[str, Any]):
     """A save that finds no space is a StoreError and writes nothing; once there is space it succeeds."""
     with SQLiteStore(path) as store:
         saved = store.save_workflow(workflow("w"), [event(1)])
         (writer,) = store._file._writer
         (pages,) = writer.execute("PRAGMA page_count").fetchone()
         writer.execute(f"PRAGMA max_page_count={pages + 3}")
-        more = attrs.evolve(saved, status=WorkflowStatus.FAILED, output="x" * 100_000)
+        more, news = attrs.evolve(saved, **changes), [event(2, text="y" * 100_000)]
         with pytest.raises(StoreError, match="space") as caught:
-            store.save_workflow(more, [event(2)])
+            store.save_workflow(more, news)
         assert caught.value.store == str(path)
         assert store.get_workflow("w") == saved
         assert list(store.read_history("w")) == [event(1)]
         writer.execute("PRAGMA max_page_count=1000000")
-        assert store.save_workflow(more, [event(2)]).revision == 2
-        assert list(store.read_history("w")) == [event(1), event(2)]
+        assert store.save_workflow(more, news).revision == 2
+        assert list(store.read_history("w")) == [event(1), *news]
 
 
-def fill_a_small_disk(path: str, told: Connection) -> None:
+def fill_a_small_disk(path: str, told: Connection, *, one: bool) -> None:
     store = SQLiteStore(path)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
+    saved = workflow("w0")
     for number in itertools.count():
         try:
-            store.save_workflow(workflow(f"w{number}", input="x" * 5000), [event(1), event(2)])
+            if one:
+                saved = store.save_workflow(saved, [event(2 * number + 1, text="x" * 5000), event(2 * number + 2)])
+            else:
+                store.save_workflow(workflow(f"w{number}", input="x" * 5000), [event(1), event(2)])
         except StoreError as error:
             told.send((number, str(error)))
             break
@@ -127,10 +135,11 @@ def fill_a_small_disk(path: str, told: Connection) -> None:
     os._exit(0)
 
 
-def test_a_full_disk(path: Path):
+@pytest.mark.parametrize("one", [False, True], ids=["many workflows", "one workflow"])
+def test_a_full_disk(path: Path, one: bool):
     """When the file system takes no more, the save that fails is a StoreError, and all before it are whole."""
     here, there = FORKS.Pipe(duplex=False)
-    process = FORKS.Process(target=fill_a_small_disk, args=(str(path), there))
+    process = FORKS.Process(target=fill_a_small_disk, args=(str(path), there), kwargs={"one": one})
     process.start()
     count, message = here.recv()
     assert here.recv() == "w0"
@@ -138,6 +147,10 @@ def test_a_full_disk(path: Path):
     assert "disk" in message
     assert count > 10
     with SQLiteStore(path) as store:
+        if one:
+            assert store.get_workflow("w0").revision == count
+            assert [each.id for each in store.read_history("w0", limit=10_000)] == list(range(1, 2 * count + 1))
+            return
         assert len(store.list_workflows(WorkflowQuery(limit=1000))) == count
         assert all(len(store.read_history(f"w{number}")) == 2 for number in range(count))
         store.save_workflow(workflow(f"w{count}"))
@@ -289,6 +302,8 @@ def test_the_file_of_another_program(path: Path, sql: str):
 def set_version(path: Path, version: int) -> None:
     connection = sqlite3.connect(path)
     connection.execute(f"PRAGMA user_version={version}")
+    connection.execute("UPDATE settings SET value = ? WHERE name = 'schema'", (version,))
+    connection.commit()
     connection.close()
 
 
@@ -296,9 +311,14 @@ def test_a_file_of_a_newer_release(path: Path):
     """A schema that is newer than the library is refused, on opening and when it changes under an open store."""
     newer = sqlite_schema.VERSION + 1
     with SQLiteStore(path) as store:
-        store.save_workflow(workflow("w"))
+        saved = store.save_workflow(store.save_workflow(workflow("w")), [event(1)])
         set_version(path, newer)
-        for ask in (lambda: store.save_workflow(workflow("v")), lambda: store.get_workflow("w")):
+        for ask in (
+            lambda: store.save_workflow(saved, [event(2)]),  # what a save that only brings events would be
+            lambda: store.save_snapshot("w", saved.revision, 1, {}),
+            lambda: store.save_workflow(workflow("v")),
+            lambda: store.get_workflow("w"),
+        ):
             with pytest.raises(StoreError, match=f"version {newer}"):
                 ask()
     before = path.read_bytes()
@@ -381,6 +401,38 @@ def test_a_file_of_version_1(path: Path):
         assert store.load_snapshot("old") is not None
         assert store.save_workflow(old, [event(3)]).revision == 5
         assert len(store.read_history("old")) == 3
+    with SQLiteStore(path.with_name("new.db")):
+        pass
+    assert schema_of(path) == schema_of(path.with_name("new.db"))
+
+
+VERSION_2 = """
+CREATE INDEX workflows_queue ON workflows (queue, created);
+CREATE INDEX workflows_retry_for ON workflows (retry_for, created) WHERE retry_for <> '';
+CREATE INDEX workflows_resolved ON workflows (resolved, created);
+CREATE TABLE snapshots (workflow INTEGER PRIMARY KEY, revision INTEGER NOT NULL, position INTEGER NOT NULL,
+    value TEXT NOT NULL);
+INSERT INTO snapshots VALUES (7, 4, 2, '"kept"');
+PRAGMA user_version=2;
+"""
+
+
+def test_a_file_of_version_2(path: Path):
+    """A file of schema version 2 is brought up to date too, and its workflows go on."""
+    connection = sqlite3.connect(path)
+    connection.executescript(VERSION_1 + VERSION_2)
+    connection.close()
+    with SQLiteStore(path) as store:
+        old = store.get_workflow("old")
+        assert old.revision == 4
+        kept = store.load_snapshot("old")
+        assert kept is not None and kept.value == "kept"
+        saved = store.save_workflow(old, [event(3)])
+        for number in range(4, 9):
+            saved = store.save_workflow(saved, [event(number)])
+        assert [one.id for one in store.read_history("old")] == list(range(1, 9))
+        assert [one.id for one in store.read_history("old", after=1, limit=3)] == [2, 3, 4]
+        assert store.get_workflow("old") == saved
     with SQLiteStore(path.with_name("new.db")):
         pass
     assert schema_of(path) == schema_of(path.with_name("new.db"))

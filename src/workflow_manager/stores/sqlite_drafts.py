@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import TypeAlias
@@ -11,13 +11,17 @@ import attrs
 
 from workflow_manager.codec.events import text_of
 from workflow_manager.history import HistoryEvent
-from workflow_manager.models import Workflow
-from workflow_manager.stores.sqlite_text import event_texts, has_body, json_text, workflow_texts
+from workflow_manager.models import Workflow, WorkflowDefinition
+from workflow_manager.stores.sqlite_text import events_text, json_text, workflow_texts
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_EVENTS_TOGETHER = 200
-_BYTES_TOGETHER = 2**16
+_EVENTS_TOGETHER = 200  # in one row: whoever reads one of them reads all
+_LONG = 2**16  # characters; of a longer text
+_FEW_TOGETHER = 10  # events stand together, which mostly are those of one state and share its values
+
+Rows: TypeAlias = tuple[tuple[int, str], ...]
+"""Events as ``turns`` has them: how many stand in each row, and their text."""
 
 Told: TypeAlias = tuple[object, ...]
 _TELLING = attrgetter(
@@ -43,49 +47,75 @@ def moment(microseconds: int) -> datetime:
 @attrs.frozen
 class Stored:
     """
-    What is remembered of a save.
+    What is remembered of a save whose summary says all.
 
-    The workflow's number in the file, its revision, the events of its history, and what its summary told.
+    The workflow's number in the file, its revision, the one that its row has, the events of its history, its
+    definition and that one's number, its tags, and what else its summary tells.
     """
 
     number: int
     revision: int
+    in_row: int
     events: int
+    definition: WorkflowDefinition
+    definition_number: int
+    tags: Mapping[str, str]
     told: Told
+
+    @classmethod
+    def of(cls, workflow: Workflow, number: int, events: int, definition: int) -> Stored:
+        """*workflow* has been saved just now, with its row; the others are what the file has for it."""
+        revision, tags = workflow.revision + 1, dict(workflow.tags)
+        what = workflow.workflow_definition
+        return cls(number, revision, revision, events, what, definition, tags, _TELLING(workflow))
+
+    def says(self, workflow: Workflow, definition: int) -> bool:
+        """Whether a summary of *workflow*, whose definition has that number, is the one that is remembered."""
+        return (
+            workflow.revision == self.revision
+            and definition == self.definition_number
+            and workflow.tags == self.tags
+            and _TELLING(workflow) == self.told
+        )
+
+    def after(self, events: int, in_row: int) -> Stored:
+        """What is to be remembered after a save that brought so many *events* and changed nothing else."""
+        return Stored(
+            self.number,
+            self.revision + 1,
+            in_row,
+            self.events + events,
+            self.definition,
+            self.definition_number,
+            self.tags,
+            self.told,
+        )
 
 
 @attrs.frozen
 class Draft:
-    """A workflow and new events as text, and the number of its definition if that is known."""
+    """A workflow and new events as text."""
 
     workflow: Workflow
     tags: str
-    told: Told | None  # what the summary tells; None if there is more than a summary, or the definition is new
-    summary: str | None  # None: the summary that is stored, if it is the one remembered, tells the same
+    summary: str | None  # None: the one that is stored, if it is the one remembered, tells the same
     body: str | None  # the whole record, if the summary leaves anything out
     input: str | None  # at the first save only
-    turns: tuple[tuple[int, str], ...]  # how many events there are, and their records
+    turns: Rows
     events: int
 
     @classmethod
-    def of(
-        cls, workflow: Workflow, events: Sequence[HistoryEvent], definition: int | None, stored: Stored | None
-    ) -> Draft:
+    def of(cls, workflow: Workflow, events: Sequence[HistoryEvent], *, is_told: bool) -> Draft:
         """
-        *stored* is what is remembered of the latest save, if anything.
+        *is_told* says that the summary which is stored, if it is the one remembered, tells the same.
 
         Raises:
             InvalidValueError: a value is not JSON.
         """
-        records = event_texts(events)
         tags = text_of(dict(sorted(workflow.tags.items()))) if workflow.tags else "{}"
-        told: Told | None = None
-        if definition is not None and not has_body(workflow):
-            told = (definition, tags, *_TELLING(workflow))
-        same = told is not None and stored is not None and (stored.revision, stored.told) == (workflow.revision, told)
-        summary, body = (None, None) if same else workflow_texts(workflow)
+        summary, body = (None, None) if is_told else workflow_texts(workflow)
         input = json_text(workflow.input, "input") if workflow.revision == 0 else None
-        return cls(workflow, tags, told, summary, body, input, tuple(_together(records)), len(records))
+        return cls(workflow, tags, summary, body, input, rows_of(events), len(events))
 
     def written_out(self) -> Draft:
         """The same with its summary, whatever is remembered."""
@@ -95,16 +125,19 @@ class Draft:
         return attrs.evolve(self, summary=summary, body=body)
 
 
-def _together(records: list[str]) -> Iterator[tuple[int, str]]:
-    """*records* in rows of a size that is good to write and to read."""
-    if len(records) <= _EVENTS_TOGETHER and sum(map(len, records)) <= _BYTES_TOGETHER:
-        if records:
-            yield len(records), "\n".join(records)
-        return
-    begin = size = 0
-    for index, record in enumerate(records):
-        if index > begin and (index - begin >= _EVENTS_TOGETHER or size + len(record) > _BYTES_TOGETHER):
-            yield index - begin, "\n".join(records[begin:index])
-            begin, size = index, 0
-        size += len(record)
-    yield len(records) - begin, "\n".join(records[begin:])
+def rows_of(events: Sequence[HistoryEvent]) -> Rows:
+    """
+    *events* in rows of a size that is good to write and to read.
+
+    Raises:
+        InvalidValueError: a value is not JSON.
+    """
+    if not events:
+        return ()
+    if len(events) <= _EVENTS_TOGETHER:
+        text = events_text(events)
+        if len(text) <= _LONG or len(events) <= _FEW_TOGETHER:
+            return ((len(events), text),)
+    most = _EVENTS_TOGETHER if len(events) > _EVENTS_TOGETHER else _FEW_TOGETHER
+    parts = (events[begin : begin + most] for begin in range(0, len(events), most))
+    return tuple(row for part in parts for row in rows_of(part))

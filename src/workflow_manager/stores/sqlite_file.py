@@ -13,9 +13,11 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
 
 from workflow_manager.exceptions import InvalidValueError, StoreError
 from workflow_manager.stores.sqlite_schema import VERSION, prepare
@@ -23,6 +25,11 @@ from workflow_manager.stores.sqlite_schema import VERSION, prepare
 _MOST_READERS = 4  # at once: more only take the interpreter's lock from one another, at every call of SQLite
 _PAUSE_SECONDS = 0.01  # before another try where SQLite itself does not wait
 _WAL_BYTES_KEPT = 64 * 2**20  # what a large turn leaves of the write-ahead log
+
+SAME_SCHEMA = f"EXISTS (SELECT 1 FROM settings WHERE name = 'schema' AND value = {VERSION})"  # noqa: S608  a number
+"""True as long as no newer release has changed the schema of the file; as a condition in SQL."""
+
+T = TypeVar("T")
 
 
 class Synchronous(StrEnum):
@@ -72,8 +79,6 @@ class SQLiteFile:
         self._synchronous, self._timeout = synchronous, timeout
         self._process = os.getpid()
         self._seen_version = -1  # SQLite's data_version of the writer when the schema was last looked at
-        self.strange_writes = 0
-        """How often it was seen, by whoever writes, that another connection has written meanwhile."""
         self._writing = threading.Lock()
         self._reading = threading.BoundedSemaphore(_MOST_READERS)
         self._idle: list[sqlite3.Connection] = []
@@ -81,7 +86,7 @@ class SQLiteFile:
         self._closed = threading.Event()
         self._end = weakref.finalize(self, _close, self._process, self._closed, self._idle, self._writer)
         try:
-            with self._translated():
+            with _Translating(self):
                 self._writer.append(self._connect())
                 self._retried(lambda: prepare(self._writer[0], self.path))
         except BaseException:
@@ -96,32 +101,48 @@ class SQLiteFile:
     @contextlib.contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """A transaction that writes, alone: committed at the end of the block, undone if that raises."""
+        with _Alone(self) as connection:
+            self._retried(lambda: connection.execute("BEGIN IMMEDIATE"))
+            self._look_for_strangers(connection)
+            yield connection
+            connection.execute("COMMIT")
+
+    def write_one(self, sql: str, values: Sequence[object]) -> int:
+        """
+        One statement that is a transaction of its own; returns how many rows it has written.
+
+        It must write nothing where :data:`SAME_SCHEMA` is false.
+        """
+        with _Alone(self) as connection:
+            return self._retried(lambda: connection.execute(sql, values).rowcount)
+
+    def take_writer(self) -> sqlite3.Connection:
+        """The connection that writes, for the calling thread alone until :meth:`give_writer_back`."""
         self._check()
         if not self._writing.acquire(timeout=self._timeout):
             raise StoreError(self.path, "it is locked by another thread")
         try:
-            with self._translated():
-                self._check()
-                if not self._writer:
-                    self._writer.append(self._connect())
-                connection = self._writer[0]
-                try:
-                    self._retried(lambda: connection.execute("BEGIN IMMEDIATE"))
-                    self._look_for_strangers(connection)
-                    yield connection
-                    connection.execute("COMMIT")
-                except BaseException:
-                    self._seen_version = -1
-                    if not _rolled_back(connection):
-                        self._writer.clear()
-                    raise
-        finally:
+            self._check_open()
+            if not self._writer:
+                self._writer.append(self._connect())
+            return self._writer[0]
+        except BaseException as error:
             self._writing.release()
+            self.translate(error)
+            raise
+
+    def give_writer_back(self, problem: BaseException | None) -> None:
+        """After *problem*, if there was one: nothing of the transaction is left then."""
+        if problem is not None:
+            self._seen_version = -1
+            if not _rolled_back(self._writer[0]):
+                self._writer.clear()
+        self._writing.release()
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """A transaction that reads: all its statements see the same commits."""
-        with self._reading, self._translated():
+        with self._reading, _Translating(self):
             connection = self._take()
             try:
                 connection.execute("BEGIN")
@@ -144,9 +165,12 @@ class SQLiteFile:
         else:
             self._idle.append(connection)
 
-    def _check(self) -> None:
+    def _check_open(self) -> None:
         if self._closed.is_set():
             raise StoreError(self.path, "this store has been closed")
+
+    def _check(self) -> None:
+        self._check_open()
         if os.getpid() != self._process:  # SQLite's connections do not survive a fork
             raise StoreError(self.path, "this store was opened by another process; open one after the fork")
 
@@ -156,7 +180,6 @@ class SQLiteFile:
         if version != self._seen_version:
             self._check_version(connection)
             self._seen_version = version
-            self.strange_writes += 1
 
     def _check_version(self, connection: sqlite3.Connection) -> None:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -175,7 +198,7 @@ class SQLiteFile:
             raise
         return connection
 
-    def _retried(self, work: Callable[[], object]) -> None:
+    def _retried(self, work: Callable[[], T]) -> T:
         """
         Do *work*, again while the file is busy, until the time-out.
 
@@ -184,25 +207,58 @@ class SQLiteFile:
         end = time.monotonic() + self._timeout
         while True:
             try:
-                work()
+                return work()
             except sqlite3.OperationalError as error:
                 if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
                     raise
                 time.sleep(_PAUSE_SECONDS)
-            else:
-                return
 
-    @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            reason = _REASONS.get(_code(error), "SQLite cannot do it")
-            raise StoreError(self.path, f"{reason} ({error})") from error
-        except UnicodeEncodeError as error:
-            raise InvalidValueError("text", "", f"{error.object!r} cannot be written as UTF-8") from None
-        except OverflowError as error:
-            raise InvalidValueError("number", "", str(error)) from None
+    def translate(self, problem: BaseException | None) -> None:
+        """Raise what *problem* means to our callers, if it comes from SQLite."""
+        if isinstance(problem, sqlite3.Error):
+            reason = _REASONS.get(_code(problem), "SQLite cannot do it")
+            raise StoreError(self.path, f"{reason} ({problem})") from problem
+        if isinstance(problem, UnicodeEncodeError):
+            raise InvalidValueError("text", "", f"{problem.object!r} cannot be written as UTF-8") from None
+        if isinstance(problem, OverflowError):
+            raise InvalidValueError("number", "", str(problem)) from None
+
+
+class _Translating:
+    """Within it errors of SQLite come out as ours.  A class, not a generator: every save passes here."""
+
+    __slots__ = ("_file",)
+
+    def __init__(self, file: SQLiteFile) -> None:
+        self._file = file
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if problem is not None:
+            self._file.translate(problem)
+
+
+class _Alone:
+    """The connection that writes, for one thread at a time; errors of SQLite come out as ours."""
+
+    __slots__ = ("_file",)
+
+    def __init__(self, file: SQLiteFile) -> None:
+        self._file = file
+
+    def __enter__(self) -> sqlite3.Connection:
+        return self._file.take_writer()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.give_writer_back(problem)
+        if problem is not None:
+            self._file.translate(problem)
 
 
 def _rolled_back(connection: sqlite3.Connection) -> bool:

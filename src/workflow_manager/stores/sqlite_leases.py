@@ -1,5 +1,7 @@
 """Leases, what is pending, and snapshots in a SQLiteStore's file."""
 
+# ruff: noqa: S608  what is put into SQL is a condition of our own
+
 from __future__ import annotations
 
 import math
@@ -15,14 +17,19 @@ from workflow_manager.models import Workflow
 from workflow_manager.protocols import Lease, Snapshot
 from workflow_manager.stores.paging import check_limit
 from workflow_manager.stores.sqlite_drafts import microseconds, moment
-from workflow_manager.stores.sqlite_file import SQLiteFile
-from workflow_manager.stores.sqlite_rows import TOUCH
+from workflow_manager.stores.sqlite_file import SAME_SCHEMA, SQLiteFile
+from workflow_manager.stores.sqlite_rows import PLACES, TOUCH, Standing
 from workflow_manager.stores.sqlite_text import json_text
 from workflow_manager.stores.sqlite_workflows import SQLiteWorkflows
 
 _PENDING = """
 SELECT w.id FROM workflows w INDEXED BY workflows_pending LEFT JOIN leases l ON l.workflow = w.number
 WHERE w.touched IS NOT NULL AND (l.expires IS NULL OR l.expires <= ?) ORDER BY w.touched LIMIT ?
+"""
+
+_KEEP = f"""
+INSERT OR REPLACE INTO snapshots SELECT ?, ?, ?, ? FROM workflows WHERE number = ? AND revision = ?
+AND touched IS NOT NULL AND NOT EXISTS (SELECT 1 FROM turns WHERE place >= ? AND place < ?) AND {SAME_SCHEMA}
 """
 
 
@@ -54,7 +61,7 @@ class SQLiteLeases(SQLiteWorkflows):
                 raise NotFoundError("workflow", workflow_id)
             lease = _given(connection, number, _lease(workflow_id, owner, ttl_seconds, self._clock()), holders)
             connection.execute(TOUCH, (number,))
-            self._touched(number)
+            self._last = number
         return lease
 
     def save_and_acquire(
@@ -97,18 +104,23 @@ class SQLiteLeases(SQLiteWorkflows):
             connection.execute("DELETE FROM leases WHERE workflow = ? AND token = ?", (number, lease.token))
 
 
-class SQLiteSnapshots:
+class SQLiteSnapshots(SQLiteWorkflows):
     """The part of a SQLiteStore that is a :class:`workflow_manager.protocols.SnapshotStore`."""
-
-    _file: SQLiteFile
 
     def save_snapshot(self, workflow_id: str, revision: int, position: int, snapshot: JSON) -> None:
         """See :meth:`workflow_manager.protocols.SnapshotStore.save_snapshot`."""
         text = json_text(snapshot, "snapshot")
-        sql = "SELECT number FROM workflows WHERE id = ? AND revision = ? AND touched IS NOT NULL"
+        stored = self._stored.get(workflow_id)
+        if stored is not None and stored.revision == revision:
+            first = stored.number * PLACES
+            places = (first + stored.events, first + PLACES)
+            kept = (stored.number, revision, position, text, stored.number, stored.in_row, *places)
+            if self._file.write_one(_KEEP, kept) == 1:
+                return
+        sql = "SELECT number, revision, events FROM workflows WHERE id = ? AND touched IS NOT NULL"
         with self._file.write() as connection:
-            row = connection.execute(sql, (workflow_id, revision)).fetchone()
-            if row is not None:
+            row = connection.execute(sql, (workflow_id,)).fetchone()
+            if row is not None and Standing.of(connection, *row).revision == revision:
                 values = (row[0], revision, position, text)
                 connection.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, ?)", values)
 

@@ -11,7 +11,9 @@ from typing import Any
 import attrs
 
 from workflow_manager.asl.values import loads
-from workflow_manager.stores.sqlite_drafts import Draft, Stored, microseconds
+from workflow_manager.models import Workflow
+from workflow_manager.stores.sqlite_drafts import Draft, Rows, Stored, microseconds
+from workflow_manager.stores.sqlite_file import SAME_SCHEMA, SQLiteFile
 
 PLACES = 2**32
 """Places of one history: that of a turn is the workflow's number times this, plus the events before it."""
@@ -20,12 +22,42 @@ _LISTED = "created, status, name, namespace, queue, retry_for, resolved, definit
 _LAST = "(SELECT max(touched) FROM workflows WHERE touched IS NOT NULL)"
 _BEHIND = "(SELECT ifnull(max(touched), 0) + 1 FROM workflows WHERE touched IS NOT NULL)"
 _SEEN = f"SELECT number, revision, events, touched IS {_LAST}, {_LISTED} FROM workflows WHERE id = ?"
+_LATEST = "SELECT place, count, revision, updated FROM turns WHERE place >= ? AND place < ? ORDER BY place DESC LIMIT 1"
+_APPEND = "INSERT INTO turns (place, count, events) VALUES (?, ?, ?)"
+_APPEND_ALONE = (
+    "INSERT OR IGNORE INTO turns (place, count, revision, updated, events) SELECT ?, ?, ?, ?, ? FROM workflows "
+    f"WHERE number = ? AND revision = ? AND touched = {_LAST} AND {SAME_SCHEMA}"
+)
 _INSERT = (
     f"INSERT INTO workflows ({_LISTED}, id, revision, events, summary, touched) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, {touched})"
 )
 TOUCH = f"UPDATE workflows SET touched = {_BEHIND} WHERE number = ? AND touched IS NOT NULL"
 """Put a workflow that is pending behind all others."""
+_CONTINUE = (
+    f"UPDATE workflows SET revision = ?, events = ?, updated = ?, touched = {_BEHIND} "
+    "WHERE number = ? AND revision = ? AND NOT EXISTS (SELECT 1 FROM turns WHERE place >= ? AND place < ?)"
+)
+
+
+@attrs.frozen
+class Standing:
+    """How far a workflow has come: its revision, its events, and when it was updated, if its summary does not say."""
+
+    revision: int
+    events: int
+    updated: int | None = None
+
+    @classmethod
+    def of(
+        cls, connection: sqlite3.Connection, number: int, revision: int, events: int, updated: int | None = None
+    ) -> Standing:
+        """Of the workflow of that *number*; the others are what its row says."""
+        first = number * PLACES
+        latest = connection.execute(_LATEST, (first, first + PLACES)).fetchone()
+        if latest is None or latest[2] is None or latest[2] < revision:
+            return cls(revision, events, updated)
+        return cls(latest[2], latest[0] - first + latest[1], latest[3])
 
 
 @attrs.frozen
@@ -45,7 +77,10 @@ class Seen:
     @classmethod
     def of(cls, connection: sqlite3.Connection, workflow_id: str) -> Seen | None:
         row = connection.execute(_SEEN, (workflow_id,)).fetchone()
-        return None if row is None else cls(row[0], row[1], row[2], bool(row[3]), row[4:])
+        if row is None:
+            return None
+        now = Standing.of(connection, row[0], row[1], row[2])
+        return cls(row[0], now.revision, now.events, bool(row[3]), row[4:])
 
 
 def insert(connection: sqlite3.Connection, draft: Draft, definition: int) -> int:
@@ -57,7 +92,8 @@ def insert(connection: sqlite3.Connection, draft: Draft, definition: int) -> int
     assert number is not None
     connection.execute("INSERT INTO inputs VALUES (?, ?)", (number, draft.input))
     _tag(connection, number, draft)
-    _append(connection, number, 0, draft, had_body=False)
+    _append(connection, number, 0, draft.turns)
+    _keep_body(connection, number, draft, had_body=False)
     return number
 
 
@@ -83,25 +119,43 @@ def update(connection: sqlite3.Connection, draft: Draft, definition: int, seen: 
                 values.append(now)
         _retag(connection, draft, seen, listed)
     connection.execute(f"UPDATE workflows SET {', '.join(columns)} WHERE number = ?", (*values, seen.number))
-    _append(connection, seen.number, seen.events, draft, had_body=bool(seen.listed[-1]))
+    _append(connection, seen.number, seen.events, draft.turns)
+    _keep_body(connection, seen.number, draft, had_body=bool(seen.listed[-1]))
     if is_final:
         connection.execute("DELETE FROM snapshots WHERE workflow = ?", (seen.number,))
 
 
-def continued(connection: sqlite3.Connection, draft: Draft, stored: Stored, *, is_last: bool) -> bool:
+def appended(file: SQLiteFile, workflow: Workflow, row: tuple[int, str], stored: Stored) -> bool:
     """
-    Write a save that brings new events and no more, over the one that is remembered as *stored*.
+    Write a save that brings one *row* of new events and no more, over the one that is remembered as *stored*.
 
-    ``False``, and nothing is written, if something else is stored.  *is_last* says that it is pending, and behind all
-    others already.
+    ``False``, and nothing is written, if something else is stored, or it is not behind all others already.
     """
-    touched = "" if is_last else f", touched = {_BEHIND}"
-    sql = f"UPDATE workflows SET revision = ?, events = ?, updated = ?{touched} WHERE number = ? AND revision = ?"
-    updated = microseconds(draft.workflow.last_updated)
-    values = (stored.revision + 1, stored.events + draft.events, updated, stored.number, stored.revision)
-    if connection.execute(sql, values).rowcount != 1:
+    count, text = row
+    place = stored.number * PLACES + stored.events
+    updated = microseconds(workflow.last_updated)
+    values = (place, count, stored.revision + 1, updated, text, stored.number, stored.in_row)
+    return file.write_one(_APPEND_ALONE, values) == 1
+
+
+def continued(connection: sqlite3.Connection, workflow: Workflow, rows: Rows, stored: Stored) -> bool:
+    """
+    Write a save that brings new events, *rows* of them, and no more, over the one that is remembered as *stored*.
+
+    ``False``, and nothing is written, if something else is stored.
+    """
+    values = (
+        stored.revision + 1,
+        stored.events + sum(count for count, _ in rows),
+        microseconds(workflow.last_updated),
+        stored.number,
+        stored.in_row,
+        stored.number * PLACES + stored.events,
+        (stored.number + 1) * PLACES,
+    )
+    if connection.execute(_CONTINUE, values).rowcount != 1:
         return False
-    _append(connection, stored.number, stored.events, draft, had_body=False)
+    _append(connection, stored.number, stored.events, rows)
     return True
 
 
@@ -132,12 +186,15 @@ def _listed(draft: Draft, definition: int) -> tuple[object, ...]:
     )
 
 
-def _append(connection: sqlite3.Connection, number: int, events: int, draft: Draft, *, had_body: bool) -> None:
-    """Write the new turns behind *events* others, and the body."""
+def _append(connection: sqlite3.Connection, number: int, events: int, rows: Rows) -> None:
+    """Write *rows* behind *events* that are there."""
     place = number * PLACES + events
-    for count, text in draft.turns:
-        connection.execute("INSERT INTO turns VALUES (?, ?)", (place, text))
+    for count, text in rows:
+        connection.execute(_APPEND, (place, count, text))
         place += count
+
+
+def _keep_body(connection: sqlite3.Connection, number: int, draft: Draft, *, had_body: bool) -> None:
     if draft.body is not None:
         connection.execute("INSERT OR REPLACE INTO bodies VALUES (?, ?)", (number, draft.body))
     elif had_body:

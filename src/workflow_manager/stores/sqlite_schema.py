@@ -1,7 +1,8 @@
 """
 The schema of a SQLiteStore's file, and how older files become newer ones.
 
-``PRAGMA user_version`` is the version of the schema.  A migration is a script that turns one version into the next; a
+``PRAGMA user_version`` is the version of the schema; the setting ``schema`` says it again, where a statement can make
+it a condition without the parsing that a PRAGMA costs.  A migration is a script that turns one version into the next; a
 new file goes through all of them.  What has been released is never edited.
 
 Times are microseconds since 1970.  A workflow's ``summary`` is its record without what may be large; ``updated``, where
@@ -9,6 +10,9 @@ it is set, is a later ``last_updated`` than the one in there, so that a turn tha
 anew.  Every index of listings ends with the creation time; SQLite sorts the few
 that share one by id.  Events stand in ``turns``, some together as lines of JSON text, under a number made of the
 workflow's and of how many events come before them, so that one search finds any place of a history.
+
+A row of ``turns`` with a ``revision`` is all of one save: the workflow has that revision since, was updated at
+``updated`` and has ``count`` more events, whatever older things its own row says of these three.
 """
 
 from __future__ import annotations
@@ -96,7 +100,14 @@ CREATE TABLE snapshots (
 """
 # 2: a rare queue, the retries of one workflow and the unresolved ones were found by reading every workflow; snapshots.
 
-MIGRATIONS = (_V1, _V2)
+_V3 = """
+ALTER TABLE turns ADD COLUMN count INTEGER;
+ALTER TABLE turns ADD COLUMN revision INTEGER;
+ALTER TABLE turns ADD COLUMN updated INTEGER;
+"""
+# 3: a save that only brings events is one row in turns, not one there and the workflow's written anew.
+
+MIGRATIONS = (_V1, _V2, _V3)
 VERSION = len(MIGRATIONS)
 
 
@@ -119,6 +130,7 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
                     connection.execute(statement)
             connection.execute("INSERT OR IGNORE INTO settings VALUES ('secret', ?)", (secrets.token_bytes(32),))
             connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            connection.execute("INSERT OR REPLACE INTO settings VALUES ('schema', ?)", (VERSION,))
             connection.execute(f"PRAGMA user_version={VERSION}")
             connection.execute("COMMIT")
         except BaseException:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from workflow_manager.asl.values import JSON, check_json
-from workflow_manager.codec.events import events_to_records, text_of
+from workflow_manager.codec.events import text_of
 from workflow_manager.codec.records import workflow_to_record
+from workflow_manager.codec.turns import events_to_text
 from workflow_manager.exceptions import InvalidValueError
 from workflow_manager.history import HistoryEvent
 from workflow_manager.models import Workflow
@@ -59,10 +60,10 @@ def _check_event_value(value: JSON) -> None:
     _checked(value, "history event")
 
 
-def event_texts(events: Sequence[HistoryEvent]) -> list[str]:
-    """The record of each event; ``InvalidValueError`` if its data is not JSON."""
+def events_text(events: Sequence[HistoryEvent]) -> str:
+    """*events* as one text; ``InvalidValueError`` if the data of one is not JSON."""
     try:
-        return events_to_records(events, _check_event_value)
+        return events_to_text(events, _check_event_value)
     except RecursionError:
         raise _too_deep("history event") from None
 

@@ -8,32 +8,22 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import attrs
-
 from workflow_manager.asl.values import JSON, loads
-from workflow_manager.codec.events import event_from_record
 from workflow_manager.codec.records import workflow_from_record
+from workflow_manager.codec.turns import events_from_text
 from workflow_manager.exceptions import ConflictError, NotFoundError, WorkflowStatusError
 from workflow_manager.history import HistoryEvent
 from workflow_manager.models import Page, Workflow, WorkflowStatus, changed
 from workflow_manager.stores.paging import PageTokens, asked_of, check_limit
-from workflow_manager.stores.sqlite_definitions import DefinitionTable, Written
-from workflow_manager.stores.sqlite_drafts import Draft, Stored, moment
+from workflow_manager.stores.sqlite_definitions import DefinitionTable
+from workflow_manager.stores.sqlite_drafts import Draft, Stored, moment, rows_of
 from workflow_manager.stores.sqlite_file import SQLiteFile
 from workflow_manager.stores.sqlite_recent import Recent
-from workflow_manager.stores.sqlite_rows import PLACES, Seen, continued, delete, insert, update
+from workflow_manager.stores.sqlite_rows import PLACES, Seen, Standing, appended, continued, delete, insert, update
+from workflow_manager.stores.sqlite_text import has_body
 
-READ = "revision, definition, has_body, summary, updated, number"
+READ = "number, revision, events, updated, touched, definition, has_body, summary"
 """The columns of ``workflows`` that :meth:`SQLiteWorkflows._read` takes."""
-
-
-@attrs.frozen
-class _Kept:
-    """What a save has come to: the numbers of the workflow and of its definition, and its events."""
-
-    number: int
-    events: int
-    definition: int
 
 
 class SQLiteWorkflows:
@@ -43,7 +33,7 @@ class SQLiteWorkflows:
     _tokens: PageTokens
     _definitions: DefinitionTable
     _stored: Recent[str, Stored]  # by id
-    _last: tuple[int, int] = (0, 0)  # the pending workflow that was touched last, while no other connection has written
+    _last = 0  # the number of the workflow that this store has put behind all others last; another may have since
 
     def save_workflow(self, workflow: Workflow, events: Sequence[HistoryEvent] = ()) -> Workflow:
         """See :meth:`workflow_manager.protocols.WorkflowStore.save_workflow`."""
@@ -56,50 +46,59 @@ class SQLiteWorkflows:
         besides: Callable[[sqlite3.Connection, int], None] | None,
     ) -> Workflow:
         """Save, and do *besides* something with the row of that number in the same transaction."""
-        prepared = self._definitions.prepare(workflow.workflow_definition)
         stored = self._stored.get(workflow.id)
-        draft = Draft.of(workflow, events, prepared if isinstance(prepared, int) else None, stored)
-        saved = changed(workflow, revision=workflow.revision + 1)
-        with self._file.write() as connection:
-            kept = None if besides is not None else self._continued(connection, draft, stored)
-            if kept is None:
-                kept = self._written(connection, draft, prepared, stored)
-            if besides is not None:
-                besides(connection, kept.number)
-            self._touched(kept.number, is_pending=not workflow.status.is_final)
-        if not isinstance(prepared, int):
-            self._definitions.remember(workflow.workflow_definition, kept.definition)
-        if draft.told is not None:
-            self._stored.put(workflow.id, Stored(kept.number, saved.revision, kept.events, draft.told))
-        return saved
+        kept: Stored | None = None
+        if stored is not None and besides is None and events:
+            kept = self._continued(workflow, events, stored)
+        if kept is None:
+            kept = self._written(workflow, events, stored, besides)
+        if kept is not None:
+            self._stored.put(workflow.id, kept)
+        return changed(workflow, revision=workflow.revision + 1)
 
-    def _continued(self, connection: sqlite3.Connection, draft: Draft, stored: Stored | None) -> _Kept | None:
-        """Save what only goes on from the save that is remembered, if it does."""
-        if draft.summary is not None or stored is None or draft.workflow.status.is_final:
+    def _continued(self, workflow: Workflow, events: Sequence[HistoryEvent], stored: Stored) -> Stored | None:
+        """Save what only goes on from the save that is remembered, if that is still the latest."""
+        is_same = workflow.workflow_definition is stored.definition and stored.says(workflow, stored.definition_number)
+        if not is_same or workflow.status.is_final:
             return None
-        is_last = self._last == (stored.number, self._file.strange_writes)
-        if not continued(connection, draft, stored, is_last=is_last):
-            return None
-        return _Kept(stored.number, stored.events + draft.events, 0)
+        rows = rows_of(events)
+        if self._last == stored.number and len(rows) == 1 and appended(self._file, workflow, rows[0], stored):
+            return stored.after(len(events), stored.in_row)
+        with self._file.write() as connection:
+            if not continued(connection, workflow, rows, stored):
+                return None
+            self._last = stored.number
+        return stored.after(len(events), stored.revision + 1)
 
     def _written(
-        self, connection: sqlite3.Connection, draft: Draft, prepared: int | Written, stored: Stored | None
-    ) -> _Kept:
-        """Save, whatever is remembered."""
-        workflow = draft.workflow
-        seen = Seen.of(connection, workflow.id)
-        _check(workflow, seen)
-        definition = self._definitions.number(connection, prepared)
-        if seen is None:
-            return _Kept(insert(connection, draft, definition), draft.events, definition)
-        if stored is None or stored.number != seen.number:
-            draft = draft.written_out()
-        update(connection, draft, definition, seen)
-        return _Kept(seen.number, seen.events + draft.events, definition)
-
-    def _touched(self, number: int, *, is_pending: bool = True) -> None:
-        """Within a transaction that writes: the workflow of that *number* is behind all others, or pends no more."""
-        self._last = (number, self._file.strange_writes) if is_pending else (0, 0)
+        self,
+        workflow: Workflow,
+        events: Sequence[HistoryEvent],
+        stored: Stored | None,
+        besides: Callable[[sqlite3.Connection, int], None] | None,
+    ) -> Stored | None:
+        """Save, whatever is remembered; returns what is to be, if the summary says all."""
+        prepared = self._definitions.prepare(workflow.workflow_definition)
+        has_more = has_body(workflow)
+        is_told = stored is not None and isinstance(prepared, int) and stored.says(workflow, prepared) and not has_more
+        draft = Draft.of(workflow, events, is_told=is_told)
+        with self._file.write() as connection:
+            seen = Seen.of(connection, workflow.id)
+            _check(workflow, seen)
+            definition = self._definitions.number(connection, prepared)
+            if seen is None:
+                number, count = insert(connection, draft, definition), draft.events
+            else:
+                if stored is None or stored.number != seen.number:
+                    draft = draft.written_out()
+                update(connection, draft, definition, seen)
+                number, count = seen.number, seen.events + draft.events
+            if besides is not None:
+                besides(connection, number)
+            self._last = 0 if workflow.status.is_final else number
+        if not isinstance(prepared, int):
+            self._definitions.remember(workflow.workflow_definition, definition)
+        return None if has_more else Stored.of(workflow, number, count, definition)
 
     def get_workflow(self, workflow_id: str) -> Workflow:
         """See :meth:`workflow_manager.protocols.WorkflowStore.get_workflow`."""
@@ -111,7 +110,8 @@ class SQLiteWorkflows:
 
     def _read(self, connection: sqlite3.Connection, row: tuple[Any, ...], *, summary: bool = False) -> Workflow:
         """The workflow of a row of the columns ``READ``, whole or as its *summary*."""
-        revision, definition, has_body, record, updated, number = row
+        number, revision, events, updated, pending, definition, has_body, record = row
+        now = Standing.of(connection, number, revision, events, updated) if pending else Standing(revision, 0, updated)
         input: JSON = None
         if not summary:
             (text,) = connection.execute("SELECT value FROM inputs WHERE workflow = ?", (number,)).fetchone()
@@ -123,9 +123,9 @@ class SQLiteWorkflows:
             record,
             input=input,
             definition=self._definitions.read(connection, definition),
-            revision=0 if summary else revision,
+            revision=0 if summary else now.revision,
         )
-        return workflow if updated is None else changed(workflow, last_updated=moment(updated))
+        return workflow if now.updated is None else changed(workflow, last_updated=moment(now.updated))
 
     def delete_workflow(self, workflow_id: str) -> None:
         """See :meth:`workflow_manager.protocols.WorkflowStore.delete_workflow`."""
@@ -143,34 +143,33 @@ class SQLiteWorkflows:
         place = after if page_token is None else self._tokens.read(asked, page_token)
         start = place if isinstance(place, int) and place > 0 else 0
         with self._file.read() as connection:
-            sql = "SELECT number, events FROM workflows WHERE id = ?"
+            sql = "SELECT number, revision, events FROM workflows WHERE id = ?"
             row = connection.execute(sql, (workflow_id,)).fetchone()
             if row is None:
                 raise NotFoundError("workflow", workflow_id)
-            number, count = row
-            records = _records(connection, number, start, min(limit, count - start))
-        items = tuple(map(event_from_record, records))
+            number, count = row[0], Standing.of(connection, *row).events
+            items = tuple(_events(connection, number, start, min(limit, count - start)))
         return Page(items=items, next=self._tokens.make(asked, start + limit) if start + limit < count else None)
 
 
-def _records(connection: sqlite3.Connection, number: int, start: int, wanted: int) -> list[str]:
-    """The records of *wanted* events, all of them there, from the place *start* on."""
+def _events(connection: sqlite3.Connection, number: int, start: int, wanted: int) -> list[HistoryEvent]:
+    """*wanted* events, all of them there, from the place *start* on."""
     if wanted <= 0:
         return []
     first = number * PLACES
     sql = "SELECT max(place) FROM turns WHERE place >= ? AND place <= ?"
     (place,) = connection.execute(sql, (first, first + start)).fetchone()
     skipped = first + start - place
-    records: list[str] = []
+    events: list[HistoryEvent] = []
     rows = connection.execute(
         "SELECT events FROM turns WHERE place >= ? AND place < ? ORDER BY place", (place, first + PLACES)
     )
     for (text,) in rows:
-        records += text.split("\n")
-        if len(records) >= skipped + wanted:
+        events += events_from_text(text)
+        if len(events) >= skipped + wanted:
             break
     rows.close()
-    return records[skipped : skipped + wanted]
+    return events[skipped : skipped + wanted]
 
 
 def _check(workflow: Workflow, seen: Seen | None) -> None:
