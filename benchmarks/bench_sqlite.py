@@ -118,7 +118,8 @@ def fill(path: Path, n: int) -> None:
     connection.execute("PRAGMA cache_size=-200000")
     connection.execute(COPIES, (n,))
     connection.execute(f"{COPY} inputs SELECT n, value FROM copy, inputs WHERE workflow = 1", (n,))
-    connection.execute(f"{COPY} turns SELECT n * 4294967296, events FROM copy, turns WHERE place = 4294967296", (n,))
+    turns = "SELECT n * 4294967296, events, count FROM copy, turns WHERE place = 4294967296"
+    connection.execute(f"{COPY} turns (place, events, count) {turns}", (n,))
     connection.execute(f"INSERT INTO tags {TAGS}")
     connection.commit()
     connection.close()

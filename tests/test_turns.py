@@ -57,6 +57,28 @@ def event(at: datetime, details: Mapping[str, Any] | None, **more: Any) -> Histo
     return HistoryEvent(2, 1, HistoryEventType.TASK_STATE_EXITED, at, details, **more)
 
 
+class Word(str):
+    """A text of a class of its own, as an enum's member is."""
+
+    __slots__ = ()
+
+
+class Fresh(Mapping[str, Any]):
+    """Makes its value anew whenever it is asked."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __getitem__(self, key: str) -> Any:
+        return [self.number]
+
+    def __iter__(self) -> Any:
+        return iter("b")
+
+    def __len__(self) -> int:
+        return 1
+
+
 @given(turns())
 def test_a_turn_survives(events: list[HistoryEvent]) -> None:
     """Whatever events share, they are read back exactly, and the text can be written as UTF-8."""
@@ -116,6 +138,20 @@ def test_foreign_mappings_become_objects() -> None:
     foreign = MappingProxyType({"a": MappingProxyType({"b": 1})})
     events = [event(AT, foreign), event(AT, {"input": foreign["a"]})]
     assert [one.details for one in events_from_text(text_of(events))] == [{"a": {"b": 1}}, {"input": {"b": 1}}]
+
+
+def test_only_objects_and_arrays_are_counted() -> None:
+    """A text of a foreign class is a text, and no value that others may point at."""
+    value = [2]
+    details: list[Any] = [{"c": Word("x"), "b": Word("x")}, {"d": value}, {"e": value, "f": (3,)}, {"g": value}]
+    read = events_from_text(text_of([event(AT, each) for each in details]))
+    assert [one.details for one in read] == [{"c": "x", "b": "x"}, {"d": [2]}, {"e": [2], "f": [3]}, {"g": [2]}]
+
+
+def test_values_that_are_made_when_asked_for() -> None:
+    """Two values that never lived together are not one, though Python may put them in one place."""
+    events = [event(AT, Fresh(number)) for number in range(20)]
+    assert [one.details for one in events_from_text(text_of(events))] == [{"b": [number]} for number in range(20)]
 
 
 @pytest.mark.parametrize("value", [float("nan"), {1, 2}, [b"x"], 10**5000], ids=["nan", "set", "bytes", "digits"])

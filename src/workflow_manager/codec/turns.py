@@ -25,6 +25,7 @@ from workflow_manager.exceptions import InvalidValueError
 from workflow_manager.history import HistoryEvent
 
 _MICROSECOND = timedelta(microseconds=1)
+_HOLDERS = (dict, list, tuple)  # what becomes an object or array
 _BEGIN = "[["  # of several records in one text; records by themselves, a line each, begin otherwise
 
 
@@ -32,10 +33,10 @@ def events_to_text(events: Sequence[HistoryEvent], look: Callable[[JSON], None])
     """
     *events* as one JSON text, an array of records as :func:`event_to_record` writes them, with two differences.
 
-    The timestamp is null where it is that of the event before, else, but for the first, a number of microseconds since
+    A timestamp is null where it is that of the event before, else, but for the first, a number of microseconds since
     that.  A record may have a ninth element, an object: these members of the details stand there as null and have a
-    value that was in the details of an event before; those are counted from 0, objects and arrays only, each where it
-    came first.
+    value that was in the details of an event before.  Such values are counted from 0: objects and arrays only, each
+    where it came first.
 
     *look* is called with all that holds an object or array before it is written, and may raise.
 
@@ -79,19 +80,22 @@ def _first_said(
 ) -> tuple[Mapping[str, JSON], dict[str, int] | None]:
     """*details* without the values that have *numbers*, and the numbers of those; others get one."""
     same: dict[str, int] | None = None
+    if type(details) is not dict:
+        details = dict(details)  # what has a number must live until the end
     for name, value in details.items():
         if type(value) in LEAVES and type(name) is str:
             continue
         number = numbers.get(id(value))
         if number is None or type(name) is not str:
             look(value if type(name) is str else {name: value})
-            numbers[id(value)] = len(numbers)
+            if isinstance(value, _HOLDERS):
+                numbers[id(value)] = len(numbers)
         elif same is None:
             same = {name: number}
         else:
             same[name] = number
     if same is None:
-        return details if type(details) is dict else dict(details), None
+        return details, None
     return {**details, **dict.fromkeys(same)}, same
 
 
