@@ -337,6 +337,8 @@ class LocalRunner:
                 return False
             self._end(run, launch)
             announced, run.announced = run.announced, True
+            if self._begun and self._begun[-1] is run:
+                self._begun.pop()  # a short task's memory is the next one's
         if here:
             self._pool.leaving()
         for other in launch:
