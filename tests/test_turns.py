@@ -104,13 +104,25 @@ def test_what_events_share_is_written_once() -> None:
     ]
     assert json.loads(text_of(events)) == [
         [2, 1, "TaskStateExited", "2026-01-02T03:04:05.678901+00:00", "", {"name": "A", "output": value}],
-        [2, 1, "TaskStateExited", None, "", {"input": None, "name": "B"}, "C", None, {"input": 0}],
-        [2, 1, "TaskStateExited", 7, "", {"input": [3], "output": None}, None, None, {"output": 0}],
+        [2, 1, "TaskStateExited", None, "", {"input": None, "name": "B"}, {"input": 0}, "C"],
+        [2, 1, "TaskStateExited", 7, "", {"input": [3], "output": None}, {"output": 0}],
         [2, 1, "TaskStateExited", None, ""],
     ]
     first, second, *_ = events_from_text(text_of(events))
     assert list(second.details or ()) == ["input", "name"]
     assert first.details == {"name": "A", "output": value}
+
+
+def test_what_follows_from_the_event_before_is_not_written() -> None:
+    """The next id, on the event before, at its time, in its branch: such a record begins with its type."""
+    first = HistoryEvent(7, 3, HistoryEventType.TASK_STATE_EXITED, AT, {"a": 1}, "2")
+    entered = HistoryEventType.TASK_STATE_ENTERED
+    changes: list[dict[str, Any]] = [{}, {"id": 9}, {"previous_event_id": 6}, {"branch": "1"}]
+    for change in (*changes, {"timestamp": AT + timedelta(microseconds=1)}):
+        second = attrs.evolve(first, **{"id": 8, "previous_event_id": 7, "type": entered, **change})
+        text = text_of([first, second])
+        assert json.loads(text)[1][0] == (second.id if change else entered.value)
+        assert events_from_text(text) == [first, second]
 
 
 def test_every_value_is_looked_at_once() -> None:
@@ -166,9 +178,10 @@ def test_what_is_no_json_is_refused(value: Any) -> None:
     [
         '[[2,1,"TaskStateExited",null,""]]',
         '[[2,1,"Unheard","2026-01-02T03:04:05+00:00",""]]',
-        '[[2,1,"TaskStateExited","2026-01-02T03:04:05+00:00","",{"a":null},null,null,{"a":0}]]',
+        '[[2,1,"TaskStateExited","2026-01-02T03:04:05+00:00","",{"a":null},{"a":0}]]',
         '[[2,1,"TaskStateExited","2026-01-02T03:04:05+00:00",""],[2,1,"TaskStateExited",1e30,""]]',
         '[[2,1,"TaskStateExited","2026-01-02T03:04:05+00:00",""],7]',
+        '[["TaskStateExited"]]',
         '[["a"',
         "[[]]",
     ],

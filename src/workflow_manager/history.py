@@ -107,7 +107,7 @@ class UnlistedEventType(StrEnum):
     RESULTS_WRITTEN = "ResultsWritten"  # output
 
 
-@attrs.frozen(slots=False)  # without slots attrs makes one in half the time
+@attrs.frozen
 class HistoryEvent:
     """
     One fact of an execution.

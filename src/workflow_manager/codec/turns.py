@@ -31,12 +31,13 @@ _BEGIN = "[["  # of several records in one text; records by themselves, a line e
 
 def events_to_text(events: Sequence[HistoryEvent], look: Callable[[JSON], None]) -> str:
     """
-    *events* as one JSON text, an array of records as :func:`event_to_record` writes them, with two differences.
+    *events* as one JSON text, an array of records as :func:`event_to_record` writes them, with these differences.
 
     A timestamp is null where it is that of the event before, else, but for the first, a number of microseconds since
-    that.  A record may have a ninth element, an object: these members of the details stand there as null and have a
-    value that was in the details of an event before.  Such values are counted from 0: objects and arrays only, each
-    where it came first.
+    that.  A record that begins with its type is of the time and branch of the one before, hangs on that, and has the
+    next id.  Behind the details, before *next* and *beside*, may stand an object: these members of the details stand
+    there as null and have a value that was in the details of an event before.  Such values are counted from 0: objects
+    and arrays only, each where it came first.
 
     *look* is called with all that holds an object or array before it is written, and may raise.
 
@@ -46,20 +47,24 @@ def events_to_text(events: Sequence[HistoryEvent], look: Callable[[JSON], None])
     numbers: dict[int, int] = {}  # of the values so far, by their id()
     records: list[list[Any]] = []
     before: datetime | None = None
+    id, branch = 0, ""
     for event in events:
         at = event.timestamp
-        timestamp = None if at is before else _timestamp(at, before)
-        before = at
-        record: list[Any] = [event.id, event.previous_event_id, event.type, timestamp, event.branch]
+        if at is before and event.previous_event_id == id and event.id == id + 1 and event.branch == branch:
+            record: list[Any] = [event.type]
+        else:
+            timestamp = None if at is before else _timestamp(at, before)
+            record = [event.id, event.previous_event_id, event.type, timestamp, event.branch]
+            before, branch = at, event.branch
+        id = event.id
         details, same = (event.details, None) if not event.details else _first_said(event.details, numbers, look)
         if event.beside is not None:
             look(event.beside)
-        if same is not None:
-            record += (details, event.next, event.beside, same)
-        elif event.beside is not None:
-            record += (details, event.next, event.beside)
+            record += (details, same, event.next, event.beside)
         elif event.next is not None:
-            record += (details, event.next)
+            record += (details, same, event.next)
+        elif same is not None:
+            record += (details, same)
         elif details is not None:
             record.append(details)
         records.append(record)
@@ -120,9 +125,14 @@ def _events(records: list[list[Any]]) -> list[HistoryEvent]:
     events: list[HistoryEvent] = []
     values: list[JSON] = []
     at: datetime | None = None
+    id, branch = 0, ""
     for record in records:
-        id, previous, type_, timestamp, branch, details, next, beside, same, *_ = [*record, None, None, None, None]
-        at = _read_timestamp(timestamp, at)
+        if isinstance(record[0], str) and at is not None:
+            previous, id, type_, rest = id, id + 1, record[0], record[1:]
+        else:
+            id, previous, type_, timestamp, branch, *rest = record
+            at = _read_timestamp(timestamp, at)
+        details, same, next, beside, *_ = [*rest, None, None, None, None]
         for name, value in details.items() if details else ():
             if same and name in same:
                 details[name] = values[same[name]]

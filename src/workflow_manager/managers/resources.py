@@ -65,10 +65,13 @@ class Resources:
         Raises:
             UnknownResourceError: there is none, naming *state*.
         """
-        for name in names(resource):
+        hands = self._tasks.get(resource.text)
+        for name in names(resource) if hands is None else ():
             hands = self._tasks.get(name)
             if hands is not None:
-                return hands
+                break
+        if hands is not None:
+            return hands
         try:
             found = self._store.get_state_resource(resource.text, namespace)
         except NotFoundError:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from workflow_manager.exceptions import InvalidValueError
 from workflow_manager.models import WorkflowDefinition
 from workflow_manager.stores.dynamodb_client import Calls, DynamoDBClient, patience
-from workflow_manager.stores.dynamodb_database import Database, Recent
+from workflow_manager.stores.dynamodb_database import Database
 from workflow_manager.stores.dynamodb_definitions import DefinitionPart
 from workflow_manager.stores.dynamodb_heads import Head
 from workflow_manager.stores.dynamodb_leases import LeasePart
@@ -19,6 +19,7 @@ from workflow_manager.stores.dynamodb_resources import ResourcePart
 from workflow_manager.stores.dynamodb_snapshots import SnapshotPart
 from workflow_manager.stores.dynamodb_sweep import sweep
 from workflow_manager.stores.dynamodb_tables import Tables, create_tables
+from workflow_manager.stores.recent import Recent
 
 
 def _now() -> datetime:
@@ -56,8 +57,8 @@ class DynamoDBStore(DefinitionPart, ResourcePart, ListingPart, LeasePart, Snapsh
             raise InvalidValueError("DynamoDBStore", "/ttl_days", f"{ttl_days!r} is not a number of days above 0")
         calls = Calls(client, patience(sleep, random.uniform), f"DynamoDB tables {prefix}-*")
         self._database = Database(calls, Tables(prefix), clock or _now, ttl_days)
-        self._heads: Recent[Head] = Recent(2000)
-        self._definitions: Recent[WorkflowDefinition] = Recent(200)
+        self._heads: Recent[str, Head] = Recent(2000)
+        self._definitions: Recent[str, WorkflowDefinition] = Recent(200)
 
     def __repr__(self) -> str:
         return f"<DynamoDBStore: tables {self._database.tables.prefix}-*>"

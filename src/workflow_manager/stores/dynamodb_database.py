@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import secrets
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
 
 import attrs
 
@@ -15,35 +12,6 @@ from workflow_manager.exceptions import InvalidValueError
 from workflow_manager.stores.dynamodb_client import Calls, ConditionFailedError, Item, is_key, text
 from workflow_manager.stores.dynamodb_tables import Tables
 from workflow_manager.stores.paging import PageTokens
-
-T = TypeVar("T")
-
-
-class Recent(Generic[T]):
-    """The latest *most* things that were put in, by name; safe for threads."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._lock = threading.Lock()
-        self._things: OrderedDict[str, T] = OrderedDict()
-
-    def get(self, name: str) -> T | None:
-        """What was put under *name*, if it has not been pushed out."""
-        with self._lock:
-            return self._things.get(name)
-
-    def put(self, name: str, thing: T) -> None:
-        """Remember *thing*."""
-        with self._lock:
-            self._things[name] = thing
-            self._things.move_to_end(name)
-            if len(self._things) > self._most:
-                self._things.popitem(last=False)
-
-    def forget(self, name: str) -> None:
-        """Remember nothing under *name*."""
-        with self._lock:
-            self._things.pop(name, None)
 
 
 @attrs.define(eq=False)

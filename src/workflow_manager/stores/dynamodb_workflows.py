@@ -27,7 +27,7 @@ from workflow_manager.exceptions import (
 from workflow_manager.history import HistoryEvent
 from workflow_manager.models import Page, Workflow, WorkflowDefinition
 from workflow_manager.stores.dynamodb_client import ConditionFailedError, Item, is_key, number, text
-from workflow_manager.stores.dynamodb_database import Database, Recent, check_key, instant
+from workflow_manager.stores.dynamodb_database import Database, check_key, instant
 from workflow_manager.stores.dynamodb_documents import (
     Document,
     content_of,
@@ -44,6 +44,7 @@ from workflow_manager.stores.dynamodb_tables import TTL_ATTRIBUTE
 from workflow_manager.stores.dynamodb_trace import TOKEN_BYTES, with_token
 from workflow_manager.stores.isolation import copied_definition, isolated_events, isolated_workflow
 from workflow_manager.stores.paging import asked_of, check_limit
+from workflow_manager.stores.recent import Recent
 
 INLINE_BYTES = 4096
 """Texts up to here are in the head itself; every change of a head is paid by the size of the whole head."""
@@ -56,8 +57,8 @@ class WorkflowPart:
     """The part of the store that keeps workflows and histories; *database* is where."""
 
     _database: Database
-    _heads: Recent[Head]
-    _definitions: Recent[WorkflowDefinition]
+    _heads: Recent[str, Head]
+    _definitions: Recent[str, WorkflowDefinition]
 
     # saving
 

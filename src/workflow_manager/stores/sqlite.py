@@ -10,13 +10,15 @@ from typing import Self
 
 from workflow_manager.exceptions import InvalidValueError
 from workflow_manager.stores.paging import PageTokens
+from workflow_manager.stores.recent import Recent
 from workflow_manager.stores.sqlite_definitions import DefinitionTable, SQLiteDefinitions, SQLiteResources
 from workflow_manager.stores.sqlite_file import SQLiteFile, Synchronous
 from workflow_manager.stores.sqlite_leases import SQLiteLeases, SQLiteSnapshots
 from workflow_manager.stores.sqlite_listings import SQLiteListings
-from workflow_manager.stores.sqlite_recent import Recent
 
 __all__ = ["SQLiteStore", "Synchronous"]
+
+_WORKFLOWS_REMEMBERED = 256
 
 
 def _now() -> datetime:
@@ -60,7 +62,7 @@ class SQLiteStore(SQLiteDefinitions, SQLiteResources, SQLiteListings, SQLiteLeas
             (secret,) = connection.execute("SELECT value FROM settings WHERE name = 'secret'").fetchone()
         self._tokens = PageTokens(secret)  # in the file, so that all processes make and read the same tokens
         self._definitions = DefinitionTable()
-        self._stored = Recent()
+        self._stored = Recent(_WORKFLOWS_REMEMBERED)
 
     @property
     def path(self) -> str:

@@ -23,10 +23,11 @@ from workflow_manager.codec.records import (
 from workflow_manager.exceptions import NotFoundError, PageTokenError
 from workflow_manager.models import Page, StateResource, WorkflowDefinition, changed
 from workflow_manager.stores.paging import PageTokens, asked_of, check_limit
+from workflow_manager.stores.recent import Recent
 from workflow_manager.stores.sqlite_file import SQLiteFile
-from workflow_manager.stores.sqlite_recent import Recent
 
 _LARGEST = 2**63 - 1
+_MOST_REMEMBERED = 256
 
 _Said: TypeAlias = tuple[int, str, int, str, str, datetime | None, tuple[tuple[str, str], ...]]
 
@@ -55,8 +56,10 @@ class DefinitionTable:
     """
 
     def __init__(self) -> None:
-        self._numbers: Recent[_Said, tuple[StateMachine, int]] = Recent()  # the machine lives, so its id() is its own
-        self._definitions: Recent[int, WorkflowDefinition] = Recent()
+        self._numbers: Recent[_Said, tuple[StateMachine, int]] = Recent(
+            _MOST_REMEMBERED
+        )  # the machine lives, so its id() is its own
+        self._definitions: Recent[int, WorkflowDefinition] = Recent(_MOST_REMEMBERED)
 
     def prepare(self, definition: WorkflowDefinition) -> int | Written:
         """Outside any transaction: the number if it is known, else what :meth:`number` is to write."""

@@ -45,51 +45,40 @@ def moment(microseconds: int) -> datetime:
 
 
 @attrs.frozen
-class Stored:
-    """
-    What is remembered of a save whose summary says all.
+class Summary:
+    """What a summary tells of a workflow: its definition, and that one's number in the file, its tags, and the rest."""
 
-    The workflow's number in the file, its revision, the one that its row has, the events of its history, its
-    definition and that one's number, its tags, and what else its summary tells.
-    """
-
-    number: int
-    revision: int
-    in_row: int
-    events: int
     definition: WorkflowDefinition
     definition_number: int
     tags: Mapping[str, str]
     told: Told
 
     @classmethod
-    def of(cls, workflow: Workflow, number: int, events: int, definition: int) -> Stored:
-        """*workflow* has been saved just now, with its row; the others are what the file has for it."""
-        revision, tags = workflow.revision + 1, dict(workflow.tags)
-        what = workflow.workflow_definition
-        return cls(number, revision, revision, events, what, definition, tags, _TELLING(workflow))
+    def of(cls, workflow: Workflow, definition: int) -> Summary:
+        return cls(workflow.workflow_definition, definition, dict(workflow.tags), _TELLING(workflow))
 
     def says(self, workflow: Workflow, definition: int) -> bool:
-        """Whether a summary of *workflow*, whose definition has that number, is the one that is remembered."""
-        return (
-            workflow.revision == self.revision
-            and definition == self.definition_number
-            and workflow.tags == self.tags
-            and _TELLING(workflow) == self.told
-        )
+        """Whether it is that of *workflow*, whose definition has that number."""
+        return definition == self.definition_number and workflow.tags == self.tags and _TELLING(workflow) == self.told
+
+
+@attrs.frozen
+class Stored:
+    """
+    What is remembered of a save whose summary says all.
+
+    The workflow's number in the file, its revision, the one that its row has, the events of its history.
+    """
+
+    number: int
+    revision: int
+    in_row: int
+    events: int
+    summary: Summary
 
     def after(self, events: int, in_row: int) -> Stored:
         """What is to be remembered after a save that brought so many *events* and changed nothing else."""
-        return Stored(
-            self.number,
-            self.revision + 1,
-            in_row,
-            self.events + events,
-            self.definition,
-            self.definition_number,
-            self.tags,
-            self.told,
-        )
+        return Stored(self.number, self.revision + 1, in_row, self.events + events, self.summary)
 
 
 @attrs.frozen

@@ -113,8 +113,16 @@ class SQLiteFile:
 
         It must write nothing where :data:`SAME_SCHEMA` is false.
         """
-        with _Alone(self) as connection:
+        connection = self.take_writer()
+        problem: BaseException | None = None
+        try:
             return self._retried(lambda: connection.execute(sql, values).rowcount)
+        except BaseException as error:
+            problem = error
+            self.translate(error)
+            raise
+        finally:
+            self.give_writer_back(problem)
 
     def take_writer(self) -> sqlite3.Connection:
         """The connection that writes, for the calling thread alone until :meth:`give_writer_back`."""

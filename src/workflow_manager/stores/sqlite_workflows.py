@@ -15,10 +15,10 @@ from workflow_manager.exceptions import ConflictError, NotFoundError, WorkflowSt
 from workflow_manager.history import HistoryEvent
 from workflow_manager.models import Page, Workflow, WorkflowStatus, changed
 from workflow_manager.stores.paging import PageTokens, asked_of, check_limit
+from workflow_manager.stores.recent import Recent
 from workflow_manager.stores.sqlite_definitions import DefinitionTable
-from workflow_manager.stores.sqlite_drafts import Draft, Stored, moment, rows_of
+from workflow_manager.stores.sqlite_drafts import Draft, Stored, Summary, moment, rows_of
 from workflow_manager.stores.sqlite_file import SQLiteFile
-from workflow_manager.stores.sqlite_recent import Recent
 from workflow_manager.stores.sqlite_rows import PLACES, Seen, Standing, appended, continued, delete, insert, update
 from workflow_manager.stores.sqlite_text import has_body
 
@@ -58,8 +58,13 @@ class SQLiteWorkflows:
 
     def _continued(self, workflow: Workflow, events: Sequence[HistoryEvent], stored: Stored) -> Stored | None:
         """Save what only goes on from the save that is remembered, if that is still the latest."""
-        is_same = workflow.workflow_definition is stored.definition and stored.says(workflow, stored.definition_number)
-        if not is_same or workflow.status.is_final:
+        summary = stored.summary
+        if (
+            workflow.revision != stored.revision
+            or workflow.workflow_definition is not summary.definition
+            or not summary.says(workflow, summary.definition_number)
+            or workflow.status.is_final
+        ):
             return None
         rows = rows_of(events)
         if self._last == stored.number and len(rows) == 1 and appended(self._file, workflow, rows[0], stored):
@@ -80,7 +85,13 @@ class SQLiteWorkflows:
         """Save, whatever is remembered; returns what is to be, if the summary says all."""
         prepared = self._definitions.prepare(workflow.workflow_definition)
         has_more = has_body(workflow)
-        is_told = stored is not None and isinstance(prepared, int) and stored.says(workflow, prepared) and not has_more
+        is_told = (
+            stored is not None
+            and workflow.revision == stored.revision
+            and isinstance(prepared, int)
+            and stored.summary.says(workflow, prepared)
+            and not has_more
+        )
         draft = Draft.of(workflow, events, is_told=is_told)
         with self._file.write() as connection:
             seen = Seen.of(connection, workflow.id)
@@ -98,7 +109,8 @@ class SQLiteWorkflows:
             self._last = 0 if workflow.status.is_final else number
         if not isinstance(prepared, int):
             self._definitions.remember(workflow.workflow_definition, definition)
-        return None if has_more else Stored.of(workflow, number, count, definition)
+        revision = workflow.revision + 1
+        return None if has_more else Stored(number, revision, revision, count, Summary.of(workflow, definition))
 
     def get_workflow(self, workflow_id: str) -> Workflow:
         """See :meth:`workflow_manager.protocols.WorkflowStore.get_workflow`."""
