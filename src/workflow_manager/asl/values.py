@@ -66,14 +66,18 @@ def check_json(value: object, what: str = "value") -> JSON:
 
 
 def copy_json(value: JSON) -> JSON:
-    """A private copy of *value*, which :func:`check_json` or :func:`loads` has made."""
-    if type(value) in _LEAVES:
-        return value
-    try:
-        copy: JSON = marshal.loads(marshal.dumps(value, 2))  # type: ignore[arg-type]  # noqa: S302  our own bytes
-    except ValueError:  # it is JSON, but not of plain lists and dicts, or nested too deeply
-        return check_json(value)
+    """A private copy of *value*, which :func:`check_json` or :func:`loads` has made; strings and numbers are shared."""
+    copy: JSON = _copy_of_plain(value)
     return copy
+
+
+def _copy_of_plain(value: Any) -> Any:
+    kind = type(value)
+    if kind is dict:
+        return {key: item if type(item) in _LEAVES else _copy_of_plain(item) for key, item in value.items()}
+    if kind is list:
+        return [item if type(item) in _LEAVES else _copy_of_plain(item) for item in value]
+    return value if kind in _LEAVES else check_json(value)
 
 
 class _NotPlainError(Exception):
