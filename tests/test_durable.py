@@ -150,8 +150,9 @@ def test_workflows_end_however_often_their_process_is_killed(tmp_path: Path):
 
 
 def test_processes_share_a_file_and_split_the_work(tmp_path: Path):
-    """Three processes over 60 workflows: each workflow is advanced by one at a time, and all end."""
-    path, log, count = tmp_path / "flows.db", tmp_path / "tasks.log", 60
+    """Three processes over 200 workflows: each workflow is advanced by one at a time, and all end."""
+    path, log = tmp_path / "flows.db", tmp_path / "tasks.log"
+    count = 200  # one process alone needs a third of a second to take them all, time enough for the others to come
     now = datetime.now(UTC)
     with SQLiteStore(path) as store:
         for number in range(count):
