@@ -13,6 +13,7 @@ from workflow_manager.aws import (
     is_throttle,
     leaves_a_doubt,
     message_of,
+    pages_of,
     passes,
     status_of,
 )
@@ -75,3 +76,18 @@ def test_pauses_grow_up_to_the_longest() -> None:
     waits = Patience(slept.append, lambda low, high: high, pauses=5, first=0.5, longest=3.0).waits()
     assert len(list(waits)) == 5
     assert slept == [0.5, 1.0, 2.0, 3.0, 3.0]
+
+
+def test_pages_are_asked_for_when_they_are_needed() -> None:
+    """Each page is one call, made when somebody wants it, with the arguments and the token of the page before."""
+    asked: list[dict[str, Any]] = []
+
+    def ask(**arguments: Any) -> dict[str, Any]:
+        asked.append(arguments)
+        return {"page": len(asked), **({"nextToken": str(len(asked))} if len(asked) < 3 else {})}
+
+    pages = pages_of(ask, {"size": 5, "nextToken": "begin"})
+    assert next(iter(pages))["page"] == 1
+    assert asked == [{"size": 5, "nextToken": "begin"}]
+    assert [page["page"] for page in pages] == [2, 3]
+    assert [each["nextToken"] for each in asked] == ["begin", "1", "2"]

@@ -85,6 +85,17 @@ def leaves_a_doubt(error: BaseException) -> bool:
     return passes(error) and not is_throttle(error) and kinds_of(error).isdisjoint(_NEVER_SENT)
 
 
+def pages_of(ask: Callable[..., Mapping[str, Any]], arguments: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The answers of a paged operation (``nextToken``) that *ask* calls with *arguments*, each when it is needed."""
+    token: Mapping[str, Any] = {}
+    while True:
+        answer = ask(**{**arguments, **token})
+        yield answer
+        if not answer.get("nextToken"):
+            return
+        token = {"nextToken": answer["nextToken"]}
+
+
 @attrs.frozen
 class Patience:
     """

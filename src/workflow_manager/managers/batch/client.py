@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 import attrs
 
-from workflow_manager.aws import Patience, code_of, is_throttle, kinds_of, leaves_a_doubt, passes, status_of
+from workflow_manager.aws import Patience, code_of, is_throttle, kinds_of, leaves_a_doubt, pages_of, passes, status_of
 
 Response: TypeAlias = Mapping[str, Any]
 Operation: TypeAlias = Callable[..., Response]
@@ -152,9 +153,4 @@ class Calls:
 
     def pages(self, operation: str, /, **arguments: Any) -> Iterator[Response]:
         """The answers of a paged operation, each asked for when it is needed."""
-        while True:
-            answer = self.make(operation, **arguments)
-            yield answer
-            if not answer.get("nextToken"):
-                return
-            arguments["nextToken"] = answer["nextToken"]
+        return pages_of(partial(self.make, operation), arguments)

@@ -7,11 +7,12 @@ An error that does not pass goes to the caller as botocore raised it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 import attrs
 
-from workflow_manager.aws import Patience, code_of, is_throttle, leaves_a_doubt, metadata_of, passes
+from workflow_manager.aws import Patience, code_of, is_throttle, leaves_a_doubt, metadata_of, pages_of, passes
 from workflow_manager.managers.step_functions.pacing import Pacer
 
 Response: TypeAlias = Mapping[str, Any]
@@ -122,9 +123,4 @@ class Calls:
 
     def pages(self, operation: str, /, **arguments: Any) -> Iterator[Response]:
         """The answers of a paged operation, each asked for when it is needed."""
-        while True:
-            answer = self.make(operation, **arguments)
-            yield answer
-            if not answer.get("nextToken"):
-                return
-            arguments["nextToken"] = answer["nextToken"]
+        return pages_of(partial(self.make, operation), arguments)
