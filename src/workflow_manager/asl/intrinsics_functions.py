@@ -19,7 +19,7 @@ from enum import Enum
 
 import attrs
 
-from workflow_manager.asl.values import JSON, dumps, json_size, loads
+from workflow_manager.asl.values import JSON, dumps, is_larger, loads
 
 _MAX_ARRAY_BYTES = 262_144
 _MAX_TEXT = 10_000
@@ -89,7 +89,7 @@ class Intrinsic:
         """
         for position, value in enumerate(values):
             kind = self.kind(position)
-            if not kind.accepts(value) or (kind is Kind.ARRAY and json_size(value) > _MAX_ARRAY_BYTES):
+            if not kind.accepts(value) or (kind is Kind.ARRAY and is_larger(value, _MAX_ARRAY_BYTES)):
                 raise InvalidArgumentsError
         return self.call(generator(), *values) if self.chance else self.call(*values)
 

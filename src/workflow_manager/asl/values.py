@@ -26,7 +26,8 @@ _NESTED = (dict, list)
 _MOST_PER_MARSHALLED = 6
 """The most bytes of JSON per byte of ``marshal``, version 2: false and a comma for 1; a control character's escape."""
 _ATOMS = frozenset({str, bool, type(None)})
-_LEAVES = _ATOMS | {int, float}
+LEAVES = _ATOMS | {int, float}
+"""The classes of plain values that hold no others."""
 
 
 def _encoder() -> Callable[[object], str]:
@@ -74,10 +75,10 @@ def copy_json(value: JSON) -> JSON:
 def _copy_of_plain(value: Any) -> Any:
     kind = type(value)
     if kind is dict:
-        return {key: item if type(item) in _LEAVES else _copy_of_plain(item) for key, item in value.items()}
+        return {key: item if type(item) in LEAVES else _copy_of_plain(item) for key, item in value.items()}
     if kind is list:
-        return [item if type(item) in _LEAVES else _copy_of_plain(item) for item in value]
-    return value if kind in _LEAVES else check_json(value)
+        return [item if type(item) in LEAVES else _copy_of_plain(item) for item in value]
+    return value if kind in LEAVES else check_json(value)
 
 
 class _NotPlainError(Exception):
@@ -249,12 +250,12 @@ def type_name(value: JSON) -> str:
 
 def is_nested_deeper(value: JSON, most: int) -> bool:
     """Whether more than *most* objects and arrays (dicts and lists) stand within one another; a bare object is one."""
-    nested = [] if type(value) in _LEAVES else [value]
+    nested = [] if type(value) in LEAVES else [value]
     for _ in range(most):
         inner: list[JSON] = []
         for item in nested:
             for child in item.values() if isinstance(item, dict) else item if isinstance(item, list) else ():
-                if type(child) not in _LEAVES:
+                if type(child) not in LEAVES:
                     inner.append(child)  # noqa: PERF401  every state's output comes here: this is the fastest
         if not inner:
             return False

@@ -13,13 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from workflow_manager.asl.values import JSON, check_json, dumps, loads
+from workflow_manager.asl.values import JSON, LEAVES, check_json, dumps, loads
 from workflow_manager.exceptions import InvalidValueError
 from workflow_manager.history import HistoryEvent, HistoryEventType, UnlistedEventType
 
 WHAT = "event record"
-LEAVES = frozenset({str, int, bool, float, type(None)})
-"""The classes of values that hold no others."""
 EVENT_TYPES: Mapping[str, HistoryEventType | UnlistedEventType] = {
     type.value: type for type in (*HistoryEventType, *UnlistedEventType)
 }
@@ -89,12 +87,8 @@ def _name(name: object) -> str:
     return text_of(name)
 
 
-def events_to_records(events: Sequence[HistoryEvent], look: Callable[[JSON], None] | None = None) -> list[str]:
-    """
-    :func:`event_to_record` of each event of one turn; a value that several of them share is written once.
-
-    *look* is called with every dict and list among the details' values before it is written, and may raise.
-    """
+def events_to_records(events: Sequence[HistoryEvent]) -> list[str]:
+    """:func:`event_to_record` of each event of one turn; a value that several of them share is written once."""
     written: dict[int, str] = {}
 
     def text(value: JSON) -> str:
@@ -102,8 +96,6 @@ def events_to_records(events: Sequence[HistoryEvent], look: Callable[[JSON], Non
             return text_of(value)
         known = written.get(id(value))
         if known is None:
-            if look is not None:
-                look(value)
             known = written[id(value)] = text_of(value)
         return known
 

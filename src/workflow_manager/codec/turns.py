@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from workflow_manager.asl.values import JSON, dumps, loads
+from workflow_manager.asl.values import JSON, LEAVES, dumps, loads
 from workflow_manager.codec.events import (
     EVENT_TYPES,
-    LEAVES,
     WHAT,
     event_from_record,
     event_to_record,

@@ -65,13 +65,10 @@ class Resources:
         Raises:
             UnknownResourceError: there is none, naming *state*.
         """
-        hands = self._tasks.get(resource.text)
-        for name in names(resource) if hands is None else ():
+        for name in names(resource):
             hands = self._tasks.get(name)
             if hands is not None:
-                break
-        if hands is not None:
-            return hands
+                return hands
         try:
             found = self._store.get_state_resource(resource.text, namespace)
         except NotFoundError:

@@ -16,7 +16,6 @@ from workflow_manager.exceptions import InvalidValueError
 from workflow_manager.history import HistoryEvent
 from workflow_manager.models import Job, Workflow, WorkflowDefinition, changed
 
-_ATOMS = frozenset({str, int, bool, type(None)})
 _SOON = 32  # other dicts and lists
 _CONTAINERS = frozenset({dict, list})
 _PLAIN = frozenset({str, bool, type(None)})

@@ -8,19 +8,16 @@ as long as the store lives, the more the larger it is; as bytes they are not.
 from __future__ import annotations
 
 import marshal
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from workflow_manager.history import HistoryEvent, HistoryEventType, UnlistedEventType
+from workflow_manager.codec.events import EVENT_TYPES
+from workflow_manager.history import HistoryEvent
 from workflow_manager.stores.isolation import isolated_events
 
 KeptEvent: TypeAlias = tuple[int, int, str, datetime, bytes, str, str | None, bytes]
 """The fields of a HistoryEvent, in order; type as text, details and beside as ``marshal`` writes them."""
-
-_TYPES: Mapping[str, HistoryEventType | UnlistedEventType] = {
-    type.value: type for type in (*HistoryEventType, *UnlistedEventType)
-}
 
 
 def kept_events(events: Iterable[HistoryEvent]) -> list[KeptEvent]:
@@ -48,7 +45,7 @@ def kept_events(events: Iterable[HistoryEvent]) -> list[KeptEvent]:
 def event_of(kept: KeptEvent) -> HistoryEvent:
     """The event that was *kept*; its values are the caller's own."""
     id, previous, type, timestamp, details, branch, next, beside = kept
-    return HistoryEvent(id, previous, _TYPES[type], timestamp, _value(details), branch, next, _value(beside))
+    return HistoryEvent(id, previous, EVENT_TYPES[type], timestamp, _value(details), branch, next, _value(beside))
 
 
 def _bytes(value: Any) -> bytes:

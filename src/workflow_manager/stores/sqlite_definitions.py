@@ -56,9 +56,8 @@ class DefinitionTable:
     """
 
     def __init__(self) -> None:
-        self._numbers: Recent[_Said, tuple[StateMachine, int]] = Recent(
-            _MOST_REMEMBERED
-        )  # the machine lives, so its id() is its own
+        # With each number the machine, which lives as long, so that its id() in the key is its own.
+        self._numbers: Recent[_Said, tuple[StateMachine, int]] = Recent(_MOST_REMEMBERED)
         self._definitions: Recent[int, WorkflowDefinition] = Recent(_MOST_REMEMBERED)
 
     def prepare(self, definition: WorkflowDefinition) -> int | Written:

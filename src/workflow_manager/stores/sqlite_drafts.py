@@ -76,6 +76,10 @@ class Stored:
     events: int
     summary: Summary
 
+    def says(self, workflow: Workflow, definition: int) -> bool:
+        """Whether *workflow*, whose definition has that number, is at this revision and its summary the same."""
+        return workflow.revision == self.revision and self.summary.says(workflow, definition)
+
     def after(self, events: int, in_row: int) -> Stored:
         """What is to be remembered after a save that brought so many *events* and changed nothing else."""
         return Stored(self.number, self.revision + 1, in_row, self.events + events, self.summary)

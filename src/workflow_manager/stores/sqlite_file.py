@@ -86,7 +86,7 @@ class SQLiteFile:
         self._closed = threading.Event()
         self._end = weakref.finalize(self, _close, self._process, self._closed, self._idle, self._writer)
         try:
-            with _Translating(self):
+            with self._translated():
                 self._writer.append(self._connect())
                 self._retried(lambda: prepare(self._writer[0], self.path))
         except BaseException:
@@ -113,16 +113,8 @@ class SQLiteFile:
 
         It must write nothing where :data:`SAME_SCHEMA` is false.
         """
-        connection = self.take_writer()
-        problem: BaseException | None = None
-        try:
+        with _Alone(self) as connection:
             return self._retried(lambda: connection.execute(sql, values).rowcount)
-        except BaseException as error:
-            problem = error
-            self.translate(error)
-            raise
-        finally:
-            self.give_writer_back(problem)
 
     def take_writer(self) -> sqlite3.Connection:
         """The connection that writes, for the calling thread alone until :meth:`give_writer_back`."""
@@ -150,7 +142,7 @@ class SQLiteFile:
     @contextlib.contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """A transaction that reads: all its statements see the same commits."""
-        with self._reading, _Translating(self):
+        with self._reading, self._translated():
             connection = self._take()
             try:
                 connection.execute("BEGIN")
@@ -221,6 +213,14 @@ class SQLiteFile:
                     raise
                 time.sleep(_PAUSE_SECONDS)
 
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as problem:
+            self.translate(problem)
+            raise
+
     def translate(self, problem: BaseException | None) -> None:
         """Raise what *problem* means to our callers, if it comes from SQLite."""
         if isinstance(problem, sqlite3.Error):
@@ -232,26 +232,12 @@ class SQLiteFile:
             raise InvalidValueError("number", "", str(problem)) from None
 
 
-class _Translating:
-    """Within it errors of SQLite come out as ours.  A class, not a generator: every save passes here."""
-
-    __slots__ = ("_file",)
-
-    def __init__(self, file: SQLiteFile) -> None:
-        self._file = file
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if problem is not None:
-            self._file.translate(problem)
-
-
 class _Alone:
-    """The connection that writes, for one thread at a time; errors of SQLite come out as ours."""
+    """
+    The connection that writes, for one thread at a time; errors of SQLite come out as ours.
+
+    A class, not a generator: every save passes here.
+    """
 
     __slots__ = ("_file",)
 
@@ -265,8 +251,7 @@ class _Alone:
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.give_writer_back(problem)
-        if problem is not None:
-            self._file.translate(problem)
+        self._file.translate(problem)
 
 
 def _rolled_back(connection: sqlite3.Connection) -> bool:

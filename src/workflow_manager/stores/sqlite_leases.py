@@ -18,7 +18,7 @@ from workflow_manager.protocols import Lease, Snapshot
 from workflow_manager.stores.paging import check_limit
 from workflow_manager.stores.sqlite_drafts import microseconds, moment
 from workflow_manager.stores.sqlite_file import SAME_SCHEMA, SQLiteFile
-from workflow_manager.stores.sqlite_rows import PLACES, TOUCH, Standing
+from workflow_manager.stores.sqlite_rows import TOUCH, Standing, places_behind
 from workflow_manager.stores.sqlite_text import json_text
 from workflow_manager.stores.sqlite_workflows import SQLiteWorkflows
 
@@ -112,9 +112,8 @@ class SQLiteSnapshots(SQLiteWorkflows):
         text = json_text(snapshot, "snapshot")
         stored = self._stored.get(workflow_id)
         if stored is not None and stored.revision == revision:
-            first = stored.number * PLACES
-            places = (first + stored.events, first + PLACES)
-            kept = (stored.number, revision, position, text, stored.number, stored.in_row, *places)
+            number = stored.number
+            kept = (number, revision, position, text, number, stored.in_row, *places_behind(stored))
             if self._file.write_one(_KEEP, kept) == 1:
                 return
         sql = "SELECT number, revision, events FROM workflows WHERE id = ? AND touched IS NOT NULL"

@@ -125,6 +125,11 @@ def update(connection: sqlite3.Connection, draft: Draft, definition: int, seen: 
         connection.execute("DELETE FROM snapshots WHERE workflow = ?", (seen.number,))
 
 
+def places_behind(stored: Stored) -> tuple[int, int]:
+    """Where the next turns of a workflow go: the first place, and the end of all its places."""
+    return stored.number * PLACES + stored.events, (stored.number + 1) * PLACES
+
+
 def appended(file: SQLiteFile, workflow: Workflow, row: tuple[int, str], stored: Stored) -> bool:
     """
     Write a save that brings one *row* of new events and no more, over the one that is remembered as *stored*.
@@ -132,7 +137,7 @@ def appended(file: SQLiteFile, workflow: Workflow, row: tuple[int, str], stored:
     ``False``, and nothing is written, if something else is stored, or it is not behind all others already.
     """
     count, text = row
-    place = stored.number * PLACES + stored.events
+    place, _ = places_behind(stored)
     updated = microseconds(workflow.last_updated)
     values = (place, count, stored.revision + 1, updated, text, stored.number, stored.in_row)
     return file.write_one(_APPEND_ALONE, values) == 1
@@ -150,8 +155,7 @@ def continued(connection: sqlite3.Connection, workflow: Workflow, rows: Rows, st
         microseconds(workflow.last_updated),
         stored.number,
         stored.in_row,
-        stored.number * PLACES + stored.events,
-        (stored.number + 1) * PLACES,
+        *places_behind(stored),
     )
     if connection.execute(_CONTINUE, values).rowcount != 1:
         return False

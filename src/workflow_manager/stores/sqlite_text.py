@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from workflow_manager.asl.values import JSON, check_json
+from workflow_manager.asl.values import JSON, LEAVES, check_json
 from workflow_manager.codec.events import text_of
 from workflow_manager.codec.records import workflow_to_record
 from workflow_manager.codec.turns import events_to_text
 from workflow_manager.exceptions import InvalidValueError
 from workflow_manager.history import HistoryEvent
 from workflow_manager.models import Workflow
-
-_LEAVES = frozenset({str, int, bool, float, type(None)})
 
 
 class _KeyError(Exception):
@@ -26,11 +24,11 @@ def _look(value: Any) -> None:
         for key, item in value.items():
             if type(key) is not str:
                 raise _KeyError
-            if type(item) not in _LEAVES:
+            if type(item) not in LEAVES:
                 _look(item)
     elif isinstance(value, list | tuple):
         for item in value:
-            if type(item) not in _LEAVES:
+            if type(item) not in LEAVES:
                 _look(item)
 
 

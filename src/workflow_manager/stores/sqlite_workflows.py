@@ -60,9 +60,8 @@ class SQLiteWorkflows:
         """Save what only goes on from the save that is remembered, if that is still the latest."""
         summary = stored.summary
         if (
-            workflow.revision != stored.revision
-            or workflow.workflow_definition is not summary.definition
-            or not summary.says(workflow, summary.definition_number)
+            workflow.workflow_definition is not summary.definition
+            or not stored.says(workflow, summary.definition_number)
             or workflow.status.is_final
         ):
             return None
@@ -84,14 +83,7 @@ class SQLiteWorkflows:
     ) -> Stored | None:
         """Save, whatever is remembered; returns what is to be, if the summary says all."""
         prepared = self._definitions.prepare(workflow.workflow_definition)
-        has_more = has_body(workflow)
-        is_told = (
-            stored is not None
-            and workflow.revision == stored.revision
-            and isinstance(prepared, int)
-            and stored.summary.says(workflow, prepared)
-            and not has_more
-        )
+        is_told = stored is not None and isinstance(prepared, int) and stored.says(workflow, prepared)
         draft = Draft.of(workflow, events, is_told=is_told)
         with self._file.write() as connection:
             seen = Seen.of(connection, workflow.id)
@@ -109,8 +101,10 @@ class SQLiteWorkflows:
             self._last = 0 if workflow.status.is_final else number
         if not isinstance(prepared, int):
             self._definitions.remember(workflow.workflow_definition, definition)
+        if has_body(workflow):
+            return None
         revision = workflow.revision + 1
-        return None if has_more else Stored(number, revision, revision, count, Summary.of(workflow, definition))
+        return Stored(number, revision, revision, count, Summary.of(workflow, definition))
 
     def get_workflow(self, workflow_id: str) -> Workflow:
         """See :meth:`workflow_manager.protocols.WorkflowStore.get_workflow`."""

@@ -18,7 +18,7 @@ from workflow_manager.asl.program import CompiledState
 from workflow_manager.asl.resources import TaskKind
 from workflow_manager.asl.retries import Failure, delay_seconds, find_catcher, find_retrier, matches
 from workflow_manager.asl.scope import Scope
-from workflow_manager.asl.values import JSON, check_json, json_size
+from workflow_manager.asl.values import JSON, check_json, is_larger
 from workflow_manager.engine import AWS_LIMITS
 from workflow_manager.engine.decide_task import time_limits, too_large
 from workflow_manager.exceptions import TaskError
@@ -247,5 +247,5 @@ def _shown(state: CompiledState) -> frozenset[Stage]:
 
 def _check_size(value: JSON, name: str) -> None:
     limit = AWS_LIMITS.payload_bytes
-    if limit is not None and json_size(value) > limit:
+    if limit is not None and is_larger(value, limit):
         raise StatesError(ErrorName.DATA_LIMIT_EXCEEDED, too_large(name))

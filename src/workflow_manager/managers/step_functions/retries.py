@@ -10,7 +10,6 @@ from workflow_manager.exceptions import InvalidValueError
 from workflow_manager.models import Job, JobStatus, Workflow, WorkflowStatus
 
 _LOST = (JobStatus.FAILED, JobStatus.ABORTED_BY_USER, JobStatus.ABORTED_DEPS_FAILED)
-_TRIES = 100
 
 
 def default_start(workflow: Workflow, machine: StateMachine, visits: Sequence[Job]) -> str:
